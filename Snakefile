@@ -1,0 +1,36 @@
+# Which benchmark, which rules, what `all` asks for. See README.md for the commands.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, workflow.basedir)
+# Jobs take the Python that runs Snakemake, unless --use-conda puts another before it.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+from benchmarks.errors import InputError
+from methods.contract import MethodError
+from workflow.dag import Dag
+
+try:
+    dag = Dag(config)
+except (InputError, MethodError, ValueError) as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    patient=r"[^/]+",
+    run=r"[a-z0-9_.+]+",
+    seed=r"\d+",
+
+
+rule all:
+    input:
+        dag.targets(),
+    default_target: True
+
+
+include: "workflow/rules/cohort.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/verdict.smk"

@@ -1,0 +1,567 @@
+"""The phantom: simulated glioma patients in BraTS format, the default cohort of the suite.
+
+Anatomy comes from the MNI152 tissue maps that nilearn ships, warped anew for each patient; a
+glioma with oedema, solid tumour and necrosis is grown into it; contrast agent leaks into the
+tumour; the four contrasts follow from the signal equations of spin echo and inversion recovery.
+The plan is that of Prastawa et al., Med Image Anal 13:297 (2009), made small.
+
+What a synthesis method can and cannot know: uptake of contrast agent follows about half from
+the cellularity of the solid tumour, which also sets its T1 and T2, and half from random fields that
+leave no trace in T1, T2 or FLAIR.
+
+All arrays have BraTS's axes: first towards the left, second towards the back, third upwards (LPS),
+with voxels of 1 mm. Lengths are in mm, times in ms, concentrations in mmol/L.
+"""
+
+import gzip
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from scipy.ndimage import (
+    binary_fill_holes,
+    gaussian_filter,
+    gaussian_filter1d,
+    map_coordinates,
+    zoom,
+)
+from skimage.graph import MCP_Geometric
+
+SHAPE = (240, 240, 155)
+AFFINE = np.array([[-1, 0, 0, 0], [0, -1, 0, 239], [0, 0, 1, 0], [0, 0, 0, 1]], dtype=float)
+NECROSIS, OEDEMA, ENHANCING = 1, 2, 4
+
+# The part of the frame that can hold brain; everything is computed in it alone.
+BOX = (slice(40, 200), slice(32, 228), slice(0, 152))
+BOX_SHAPE = tuple(part.stop - part.start for part in BOX)
+# Centre of the average brain of BraTS within BOX, and of the template within its own grid.
+BRAIN_CENTRE = np.array([119.5, 129.0, 71.0]) - [part.start for part in BOX]
+SKULL_HALF_AXES = np.array([69.0, 86.0, 71.0])
+TEMPLATE_CENTRE = np.array([98.0, 115.0, 77.0])
+# The MNI152 brain has 1.89 L, the brains of BraTS have 1.2 to 1.7 L.
+MEAN_SCALE = 0.925
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """Proton density (relative to water) and relaxation times (ms).
+
+    Of diseased tissue a pair spans the range within a patient and between patients: the first
+    number for dense, cellular tissue, the second for watery tissue.
+    """
+
+    density: float
+    t1: float | tuple[float, float]
+    t2: float | tuple[float, float]
+
+
+# Keyed by field strength in tesla.
+# White and grey matter, 1.5 T: T1 Rooney et al., MRM 57:308 (2007); T2 Stanisz et al., MRM 54:507
+# (2005). 3 T: Wansapura et al., JMRI 9:531 (1999). Proton density: Whittall et al., MRM 37:34
+# (1997). CSF: T1 Rooney 2007, the same at all fields; T2 about 2 s, Piechnik et al., MRM 61:579
+# (2009).
+# Blood: T1 Sharma et al., JMRI 23:323 (2006); its T2 is shortened to 45 ms to stand for flow voids.
+# Oedema: T1 at 3 T between the peritumoural values of low-grade glioma and of glioblastoma, Badve
+# et al., AJNR 38:492 (2017). Tumour: T1 at 3 T from the mean of all to that of high-grade gliomas,
+# de Blank et al., J Neurosurg Pediatr (2022); T2 around the 105 ms (metastases) to 172 ms (low
+# grade) of Badve 2017, dense tissue below. Chosen, not published: necrosis between tumour and CSF,
+# overlapping with tumour as it does in BraTS; T1 at 1.5 T as 0.87 of that at 3 T, about the ratio
+# of grey matter; density of diseased tissue between those of grey matter and CSF.
+TISSUES = {
+    1.5: {
+        "white": Tissue(0.71, 656, 72),
+        "grey": Tissue(0.83, 1188, 95),
+        "csf": Tissue(1.00, 4300, 2000),
+        "blood": Tissue(0.90, 1580, 45),
+        "oedema": Tissue(0.84, (930, 1370), (105, 200)),
+        "tumour": Tissue(0.86, (1260, 1620), (85, 150)),
+        "necrosis": Tissue(0.93, (1400, 2200), (100, 260)),
+    },
+    3.0: {
+        "white": Tissue(0.71, 832, 79.6),
+        "grey": Tissue(0.83, 1331, 110),
+        "csf": Tissue(1.00, 4300, 2000),
+        "blood": Tissue(0.90, 1660, 45),
+        "oedema": Tissue(0.84, (1066, 1578), (105, 200)),
+        "tumour": Tissue(0.86, (1444, 1863), (85, 150)),
+        "necrosis": Tissue(0.93, (1600, 2500), (100, 260)),
+    },
+}
+
+# Gadobutrol in plasma, L/(mmol s): Rohrer et al., Invest Radiol 40:715 (2005). Szomolanyi et al.,
+# Invest Radiol 54:559 (2019), find the same r1 at 3 T and 4.8 at 1.5 T.
+RELAXIVITY = {1.5: (5.2, 6.1), 3.0: (5.0, 7.1)}
+# Share of blood in white and grey matter, Leenders et al., Brain 113:27 (1990).
+BLOOD_VOLUME = {"white": 0.027, "grey": 0.052}
+# Concentration in blood minutes after 0.1 mmol/kg, mmol/L. Chosen, as is all uptake in `draw_plan`.
+BLOOD_UPTAKE = (0.6, 1.1)
+# Uptake above which a reader of T1ce would call tumour enhancing.
+VISIBLE_UPTAKE = 0.07
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Settings of one contrast: range of each time (ms), and of the blur of thick slices (mm)."""
+
+    repetition: tuple[float, float]
+    echo: tuple[float, float]
+    inversion: tuple[float, float] | None
+    blur: tuple[float, float]
+    noise: tuple[float, float]  # standard deviation, as a share of the signal of white matter
+
+
+SEQUENCES = {
+    "t1": Sequence((400, 600), (8, 12), None, (0.5, 1.6), (0.04, 0.09)),
+    "t1ce": Sequence((400, 600), (8, 12), None, (0.4, 1.0), (0.04, 0.09)),
+    "t2": Sequence((4500, 6000), (85, 105), None, (0.8, 1.8), (0.04, 0.08)),
+    "flair": Sequence((8500, 10000), (100, 125), (2250, 2480), (0.8, 1.8), (0.05, 0.11)),
+}
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A patient's healthy brain: maps over BOX, float32, fractions in [0, 1].
+
+    `inside` is the smoothed brain mask (0.5 at the brain's surface), `atlas` the template voxel
+    that each voxel came from, shape (3, *BOX_SHAPE).
+    """
+
+    white: np.ndarray
+    grey: np.ndarray
+    csf: np.ndarray
+    inside: np.ndarray
+    atlas: np.ndarray
+
+    @property
+    def brain(self) -> np.ndarray:
+        """The skull-stripped brain, boolean."""
+        return self.inside > 0.55
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is drawn about a tumour before it grows: volumes in mL, lengths in mm."""
+
+    centre: np.ndarray  # voxel of BOX
+    solid: float
+    oedema: float
+    rim: float  # mean thickness of the viable tumour around the necrosis
+    uptake: float  # typical concentration of contrast agent in viable tumour
+    patchiness: float  # in standard deviations: at 0 half of the rim leaks, at 2 nearly all does
+
+    @property
+    def radius(self) -> float:
+        """Radius of the ball of the solid tumour's volume."""
+        return float(np.cbrt(self.solid * 1000 * 3 / (4 * np.pi)))
+
+
+@dataclass(frozen=True)
+class Tumour:
+    """A grown tumour: maps over BOX, float32.
+
+    `oedema`, `viable` and `necrosis` are fractions of the voxel; `water` in [0, 1] places its
+    tissue between the dense and the watery end of `Tissue`, `t2_factor` multiplies the T2 found
+    there; `uptake` is in mmol/L.
+    """
+
+    oedema: np.ndarray
+    viable: np.ndarray
+    necrosis: np.ndarray
+    water: np.ndarray
+    t2_factor: np.ndarray
+    uptake: np.ndarray
+
+
+def patients(count: int) -> list[str]:
+    """Names of the first `count` patients: Phantom_001, Phantom_002, ..."""
+    return [f"Phantom_{number:03d}" for number in range(1, count + 1)]
+
+
+def simulate(patient: str, folder: Path, seed: int) -> None:
+    """Write one patient as a BraTS folder, `folder/patient/patient_{t1,t1ce,t2,flair,seg}.nii.gz`.
+
+    Images are int16 with background 0, the segmentation uint8 with labels 0, 1, 2 and 4; all have
+    240 x 240 x 155 voxels of 1 mm. The files depend on `seed` and `patient` alone. A folder that
+    is there already is replaced.
+    """
+    rng = _generator(seed, patient)
+    plan = draw_plan(rng)
+    anatomy = warp_template(plan, rng)
+    tumour = grow_tumour(plan, anatomy, rng)
+    volumes = scan(anatomy, tumour, rng)
+    volumes["seg"] = label(tumour, anatomy.brain)
+    _write(patient, Path(folder), volumes)
+
+
+def _generator(seed: int, patient: str) -> np.random.Generator:
+    digest = hashlib.sha256(f"{seed}/{patient}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest, "big"))
+
+
+# Anatomy
+
+
+@lru_cache(maxsize=1)
+def _template() -> dict[str, np.ndarray]:
+    """MNI152 maps of nilearn's wheel in LPS: `white`, `grey`, `inside`, float32 in [0, 1].
+
+    Fonov et al., NeuroImage 54:313 (2011). The files are read without importing nilearn, which
+    would take as long as a third of a patient.
+    """
+    data = Path(find_spec("nilearn").submodule_search_locations[0]) / "datasets" / "data"
+
+    def load(kind: str) -> np.ndarray:
+        image = nib.load(data / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz")
+        return np.asarray(image.dataobj)[::-1, ::-1].astype(np.float32) / 255
+
+    inside = gaussian_filter(binary_fill_holes(load("t1") > 0).astype(np.float32), 2.5)
+    return {"white": load("wm"), "grey": load("gm"), "inside": inside}
+
+
+@lru_cache(maxsize=64)
+def _bumps(size: int, length: float) -> np.ndarray:
+    """Gaussian bumps every `length` mm along an axis, (size, bumps); rows have unit norm."""
+    centres = np.arange(-2 * length, size + 2 * length, length)
+    bumps = np.exp(-0.5 * ((np.arange(size)[:, None] - centres) / (0.7 * length)) ** 2)
+    return (bumps / np.linalg.norm(bumps, axis=1, keepdims=True)).astype(np.float32)
+
+
+def smooth_field(length: float, rng: np.random.Generator) -> np.ndarray:
+    """Gaussian random field over BOX, mean 0, variance 1, float32, varying over `length` mm."""
+    x, y, z = (_bumps(size, length) for size in BOX_SHAPE)
+    weights = rng.standard_normal((x.shape[1], y.shape[1], z.shape[1]), dtype=np.float32)
+    return np.einsum("xi,yj,zk,ijk->xyz", x, y, z, weights, optimize=True)
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(0.5 * values))
+
+
+def _distance(centre: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Distance (mm) from a voxel of BOX in an ellipsoidal metric of the given half-axes."""
+    grid = np.ogrid[tuple(slice(size) for size in BOX_SHAPE)]
+    squares = [((g - c) / a) ** 2 for g, c, a in zip(grid, centre, axes, strict=True)]
+    return np.sqrt(squares[0] + squares[1] + squares[2]).astype(np.float32)
+
+
+def _pose(rng: np.random.Generator) -> np.ndarray:
+    """Matrix (3, 3) from patient to template: size and proportions of the head, and its tilt."""
+    scale = MEAN_SCALE * rng.normal(1, 0.025) * rng.normal(1, 0.015, 3)
+    turn = np.radians(rng.normal(0, 2.5, 3))
+    tilt = np.array([[1, -turn[2], turn[1]], [turn[2], 1, -turn[0]], [-turn[1], turn[0], 1]])
+    return tilt / scale
+
+
+def warp_template(plan: Plan, rng: np.random.Generator) -> Anatomy:
+    """A brain like no other: the template posed, warped at three scales, pushed by the tumour."""
+    offset = _mass_effect(plan, strength=rng.uniform(0.5, 0.9))
+    offset += (plan.centre - BRAIN_CENTRE)[:, None, None, None].astype(np.float32)
+    atlas = np.einsum("ij,jxyz->ixyz", _pose(rng).astype(np.float32), offset)
+    for axis in range(3):
+        atlas[axis] += TEMPLATE_CENTRE[axis]
+        for length, amplitude in ((60, 2.5), (22, 1.2), (10, 0.9)):
+            atlas[axis] += amplitude * smooth_field(length, rng)
+    return _tissues(atlas, rng)
+
+
+def _mass_effect(plan: Plan, strength: float) -> np.ndarray:
+    """Offset (mm) from the tumour's centre to where the tissue at each voxel lay before, (3, ...).
+
+    Tissue is pushed outwards without being compressed: a ball of `strength` radii displaces it.
+    The push fades towards the skull, taken as an ellipsoid, which does not yield.
+    """
+    grid = np.meshgrid(*(np.arange(size, dtype=np.float32) for size in BOX_SHAPE), indexing="ij")
+    offset = np.stack([g - np.float32(c) for g, c in zip(grid, plan.centre, strict=True)])
+    cubed = (_distance(plan.centre, np.ones(3)) + 1e-3) ** 3
+    pushed = np.cbrt(np.clip(1 - (strength * plan.radius) ** 3 / cubed, 0, None))
+    yields = np.clip(1 - _distance(BRAIN_CENTRE, SKULL_HALF_AXES) ** 3, 0, 1)
+    return offset * (1 - yields * (1 - pushed))
+
+
+def _tissues(atlas: np.ndarray, rng: np.random.Generator) -> Anatomy:
+    """Tissue fractions at the template voxels `atlas`, with sulci as wide as the patient's age."""
+    sampled = {
+        name: map_coordinates(volume, atlas, order=1, output=np.float32)
+        for name, volume in _template().items()
+    }
+    atrophy = rng.uniform(1.2, 2.6) * np.exp(0.3 * smooth_field(18, rng))
+    # The template averages 152 brains; squaring the fractions undoes part of that blur.
+    white, grey = sampled["white"] ** 2, sampled["grey"] ** 2
+    csf = (atrophy * np.clip(1 - sampled["white"] - sampled["grey"], 0, 1)) ** 2
+    total = white + grey + csf
+    return Anatomy(white / total, grey / total, csf / total, sampled["inside"], atlas)
+
+
+# Tumour
+
+
+def draw_plan(rng: np.random.Generator) -> Plan:
+    """Place, size and kind of a glioma, in the proportions of BraTS."""
+    low_grade = rng.random() < 0.18
+    necrotic = not low_grade and rng.random() < 0.85
+    solid = np.clip(rng.lognormal(np.log(40 if low_grade else 28), 0.55), 9, 75)
+    oedema = np.clip(rng.lognormal(np.log(25 if low_grade else 42), 0.5), 12, 95)
+    return Plan(
+        centre=_draw_centre(rng),
+        solid=solid,
+        oedema=oedema,
+        rim=rng.uniform(3, 8) if necrotic else 30.0,
+        uptake=rng.uniform(0.1, 0.25) if low_grade else rng.uniform(0.2, 0.45),
+        patchiness=rng.uniform(-3.5, -1) if low_grade else rng.uniform(0, 2),
+    )
+
+
+def _draw_centre(rng: np.random.Generator) -> np.ndarray:
+    """A voxel of BOX in the white matter of a cerebral hemisphere."""
+    template = _template()
+    deep = (template["white"] > 0.6) & (template["inside"] > 0.95)
+    # Above the cerebellum and the brain stem, off the midline.
+    deep[:, :, :66] = False
+    deep[88:109] = False
+    candidates = np.argwhere(deep)
+    chosen = candidates[rng.integers(len(candidates))]
+    return BRAIN_CENTRE + MEAN_SCALE * (chosen - TEMPLATE_CENTRE)
+
+
+def _threshold(values: np.ndarray, where: np.ndarray, millilitres: float) -> float:
+    """The value below which `millilitres` of the voxels of `where` lie."""
+    candidates = values[where]
+    rank = min(round(millilitres * 1000), candidates.size - 1)
+    return float(np.partition(candidates, rank)[rank])
+
+
+def grow_tumour(plan: Plan, anatomy: Anatomy, rng: np.random.Generator) -> Tumour:
+    """Solid tumour with a necrotic core, oedema around it, contrast agent within it."""
+    depth = _solid_depth(plan, anatomy, rng)
+    solid = _sigmoid(depth / 0.6)
+    core = _core(plan, depth, rng)
+    oedema, nearness = _oedema(plan, anatomy, depth > 0, rng)
+    cellularity = _sigmoid(1.3 * smooth_field(10, rng) + 0.9 * smooth_field(4, rng))
+    return Tumour(
+        oedema=oedema * (1 - solid),
+        viable=solid * (1 - core),
+        necrosis=solid * core,
+        water=_water(solid, core, cellularity, nearness, rng),
+        t2_factor=np.exp(0.12 * smooth_field(10, rng) + 0.06 * smooth_field(3, rng)),
+        uptake=_uptake(plan, cellularity, rng),
+    )
+
+
+def _solid_depth(plan: Plan, anatomy: Anatomy, rng: np.random.Generator) -> np.ndarray:
+    """Depth (about mm) below the surface of the solid tumour, negative outside of it."""
+    radius = _distance(plan.centre, rng.uniform(0.8, 1.25, 3))
+    radius *= np.exp(0.22 * smooth_field(20, rng) + 0.11 * smooth_field(7, rng))
+    # CSF, in the ventricles and around the brain, stops the growth.
+    radius *= 1 + gaussian_filter(anatomy.csf, 2)
+    return _threshold(radius, anatomy.brain, plan.solid) - radius
+
+
+def _core(plan: Plan, depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Fraction of necrosis in the solid tumour: what lies below a rim of varying thickness."""
+    rim = plan.rim * np.exp(0.45 * smooth_field(13, rng))
+    return _sigmoid((depth - rim + 2 * smooth_field(4, rng)) / 0.6)
+
+
+def _oedema(
+    plan: Plan, anatomy: Anatomy, solid: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fraction of oedema, and how near the solid tumour it lies (1 at its surface, 0 at its end).
+
+    A front leaves the tumour and runs along white matter eight times as fast as through grey; it is
+    stopped when it has swept the planned volume. It runs on a 2 mm grid.
+    """
+    speed = anatomy.white + 0.12 * anatomy.grey + 0.02
+    cost = np.exp(0.5 * smooth_field(14, rng)) / speed
+    coarse = np.where(anatomy.brain, cost, 1e3)[::2, ::2, ::2]
+    arrival, _ = MCP_Geometric(coarse).find_costs(np.argwhere(solid[::2, ::2, ::2]))
+    arrival = zoom(np.minimum(arrival, 1e3).astype(np.float32), 2, order=1, grid_mode=False)
+    arrival = gaussian_filter(arrival, 0.7)
+    end = _threshold(arrival, anatomy.brain & ~solid, plan.oedema)
+    reached = _sigmoid((end - arrival) / (0.08 * end))
+    return reached * (1 - 0.8 * anatomy.csf - 0.4 * anatomy.grey), np.clip(1 - arrival / end, 0, 1)
+
+
+def _water(
+    solid: np.ndarray,
+    core: np.ndarray,
+    cellularity: np.ndarray,
+    nearness: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Where each voxel lies between dense (0) and watery (1) tissue of its kind."""
+    patient = rng.normal(0, 0.1)
+    texture = 0.12 * smooth_field(6, rng) + 0.1 * smooth_field(2.5, rng)
+    around = 0.25 + 0.6 * nearness
+    within = (1 - core) * (1 - cellularity) + core * 0.4
+    return np.clip(patient + texture + np.where(solid > 0.5, within, around), 0, 1)
+
+
+def _uptake(plan: Plan, cellularity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Concentration of contrast agent (mmol/L) where tumour is viable.
+
+    About half follows the cellularity, half a field of its own; the barrier leaks in places.
+    """
+    hidden = _sigmoid(1.3 * smooth_field(10, rng) + 0.9 * smooth_field(4, rng))
+    leaky = _sigmoid((smooth_field(11, rng) + plan.patchiness) / 0.25)
+    return plan.uptake * leaky * (0.2 + 0.9 * cellularity + 0.7 * hidden)
+
+
+def label(tumour: Tumour, brain: np.ndarray) -> np.ndarray:
+    """BraTS labels over BOX, uint8: 1 necrotic and non-enhancing core, 2 oedema, 4 enhancing."""
+    solid = tumour.viable + tumour.necrosis
+    enhancing = (tumour.viable > tumour.necrosis) & (tumour.uptake > VISIBLE_UPTAKE)
+    labels = np.zeros(BOX_SHAPE, np.uint8)
+    labels[tumour.oedema > 0.5] = OEDEMA
+    labels[solid > 0.5] = np.where(enhancing, ENHANCING, NECROSIS)[solid > 0.5]
+    return labels * brain
+
+
+# Signal
+
+
+def spin_echo(density, t1, t2, repetition: float, echo: float):
+    """Signal of a spin echo, in units of water's equilibrium signal; times in ms."""
+    return density * (1 - np.exp(-repetition / t1)) * np.exp(-echo / t2)
+
+
+def inversion_recovery(density, t1, t2, repetition: float, echo: float, inversion: float):
+    """Magnitude signal of an inversion-recovery spin echo, units as in `spin_echo`."""
+    recovered = 1 - 2 * np.exp(-inversion / t1) + np.exp(-repetition / t1)
+    return density * np.abs(recovered) * np.exp(-echo / t2)
+
+
+def with_contrast_agent(t1, t2, concentration, relaxivity: tuple[float, float]):
+    """Relaxation times (ms) once contrast agent (mmol/L) is there: 1/T' = 1/T + r C."""
+    r1, r2 = (value / 1000 for value in relaxivity)
+    return 1 / (1 / t1 + r1 * concentration), 1 / (1 / t2 + r2 * concentration)
+
+
+def scan(anatomy: Anatomy, tumour: Tumour, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """The four contrasts over BOX, int16, background 0, each with its own scanner gain."""
+    field = float(rng.choice(list(TISSUES)))
+    blood = _blood(anatomy, rng)
+    blood_uptake = rng.uniform(*BLOOD_UPTAKE)
+    white = anatomy.white > 0.95
+    images = {}
+    for name, sequence in SEQUENCES.items():
+        signal = _signal(sequence, rng)
+        agent = name == "t1ce"
+        image = _healthy(anatomy, blood, signal, field, blood_uptake * agent)
+        _add_tumour(image, tumour, signal, field, tumour.uptake * agent)
+        image = _acquire(image, float(image[white].mean()), sequence, rng)
+        images[name] = _digitise(image, anatomy.brain, rng)
+    return images
+
+
+def _signal(sequence: Sequence, rng: np.random.Generator) -> Callable:
+    """The signal equation of a sequence, its times drawn for this patient: f(density, t1, t2)."""
+    repetition, echo = rng.uniform(*sequence.repetition), rng.uniform(*sequence.echo)
+    if sequence.inversion is None:
+        return lambda density, t1, t2: spin_echo(density, t1, t2, repetition, echo)
+    inversion = rng.uniform(*sequence.inversion)
+    return lambda density, t1, t2: inversion_recovery(density, t1, t2, repetition, echo, inversion)
+
+
+def _healthy(
+    anatomy: Anatomy, blood: np.ndarray, signal: Callable, field: float, blood_uptake: float
+) -> np.ndarray:
+    """Signal of the healthy brain: its tissues' and its blood's, weighted by their fractions."""
+
+    def of(name: str, uptake: float = 0.0) -> np.float32:
+        tissue = TISSUES[field][name]
+        times = with_contrast_agent(tissue.t1, tissue.t2, uptake, RELAXIVITY[field])
+        return np.float32(signal(tissue.density, *times))
+
+    image = anatomy.white * of("white") + anatomy.grey * of("grey") + anatomy.csf * of("csf")
+    return image + blood * (of("blood", blood_uptake) - image)
+
+
+def _add_tumour(
+    image: np.ndarray, tumour: Tumour, signal: Callable, field: float, uptake: np.ndarray
+) -> None:
+    """Replace, in place, the share of each voxel that is oedema, tumour or necrosis."""
+    parts = {"oedema": tumour.oedema, "tumour": tumour.viable, "necrosis": tumour.necrosis}
+    diseased = sum(parts.values())
+    where = np.nonzero(diseased > 0.01)
+    image[where] *= 1 - diseased[where]
+    for name, fraction in parts.items():
+        tissue = TISSUES[field][name]
+        t1 = np.interp(tumour.water[where], (0, 1), tissue.t1)
+        t2 = np.interp(tumour.water[where], (0, 1), tissue.t2) * tumour.t2_factor[where]
+        if name == "tumour":
+            t1, t2 = with_contrast_agent(t1, t2, uptake[where], RELAXIVITY[field])
+        image[where] += fraction[where] * signal(tissue.density, t1, t2)
+
+
+def _blood(anatomy: Anatomy, rng: np.random.Generator) -> np.ndarray:
+    """Fraction of blood in each voxel, [0, 1]: what enhances in a healthy brain.
+
+    Capillaries fill grey matter more than white. Veins run in the sulci, on the
+    random curves along which two random fields are both near zero.
+    """
+    off_curve = smooth_field(11, rng) ** 2 + smooth_field(11, rng) ** 2
+    sulcal = np.clip(3 * gaussian_filter(anatomy.csf, 1.5), 0, 1)
+    veins = sulcal * np.exp(-off_curve / 0.08)
+    x, y, z = anatomy.atlas
+    midline = np.exp(-(((x - 98) / 1.2) ** 2)) * (z > 85) * anatomy.csf
+    falx = 0.5 * midline * _sigmoid(4 * smooth_field(15, rng))
+    sinus = np.exp(-(((x - 98) / 3) ** 2)) * ((y > 150) | (z > 130)) * (anatomy.inside < 0.8)
+    dura = 0.5 * (anatomy.inside < 0.72) * _sigmoid(6 * (smooth_field(15, rng) - 1))
+    plexus_at = (((np.abs(x - 98) - 22) / 6) ** 2) + ((y - 134) / 9) ** 2 + ((z - 82) / 8) ** 2
+    plexus = 0.8 * anatomy.csf * np.exp(-(plexus_at**2)) * _sigmoid(4 * smooth_field(4, rng))
+    capillaries = sum(share * getattr(anatomy, name) for name, share in BLOOD_VOLUME.items())
+    return np.maximum.reduce([capillaries, veins, falx, sinus, dura, plexus]).astype(np.float32)
+
+
+def _acquire(
+    image: np.ndarray, white: float, sequence: Sequence, rng: np.random.Generator
+) -> np.ndarray:
+    """What a scanner makes of the signal: coil sensitivity, Rician noise, blur of thick slices."""
+    sensitivity = np.exp(rng.uniform(0.03, 0.12) * smooth_field(70, rng))
+    sigma = np.float32(rng.uniform(*sequence.noise) * white)
+    real, imaginary = (sigma * rng.standard_normal(BOX_SHAPE, dtype=np.float32) for _ in "ri")
+    noisy = np.hypot(image * sensitivity + real, imaginary)
+    for axis, blur in enumerate((0.5, 0.5, rng.uniform(*sequence.blur))):
+        noisy = gaussian_filter1d(noisy, blur, axis=axis, truncate=3)
+    return noisy
+
+
+def _digitise(image: np.ndarray, brain: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Integers of a random scanner gain, bright tissue at 300 to 3000, 0 outside of the brain."""
+    bright = np.percentile(image[brain][::7], 99)
+    gain = np.exp(rng.uniform(np.log(300), np.log(3000))) / bright
+    return np.where(brain, np.clip(np.rint(image * gain), 1, 32767), 0).astype(np.int16)
+
+
+# Files
+
+
+def _write(patient: str, folder: Path, volumes: dict[str, np.ndarray]) -> None:
+    """Write the volumes beside their place, then move them there in one step."""
+    partial = folder / f".{patient}.{os.getpid()}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        for name, volume in volumes.items():
+            _write_volume(partial / f"{patient}_{name}.nii.gz", volume)
+        shutil.rmtree(folder / patient, ignore_errors=True)
+        partial.rename(folder / patient)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_volume(path: Path, volume: np.ndarray) -> None:
+    """Write a volume over BOX as a full BraTS frame, the same bytes each time."""
+    frame = np.zeros(SHAPE, volume.dtype)
+    frame[BOX] = volume
+    image = nib.Nifti1Image(frame, AFFINE)
+    image.header.set_xyzt_units("mm")
+    with open(path, "wb") as raw, gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed:
+        packed.write(image.to_bytes())

@@ -1,0 +1,287 @@
+"""A protocol: the conventions under which a patient is scored, as data, and the scoring itself.
+
+A score is a dict, one row of the long table: protocol, task, region, metric, postprocessing,
+value and note. The note says why a value is undefined or not a plain measurement, else is empty.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from benchmarks.errors import InputError
+from benchmarks.scoring.overlap import (
+    OVERLAP_METRICS,
+    assd,
+    bounding_box,
+    dice,
+    largest_component,
+)
+from benchmarks.scoring.regions import (
+    BRAIN,
+    CLASSES,
+    LABELS,
+    TASK_REGIONS,
+    region_mask,
+    tumour_slices,
+)
+from benchmarks.scoring.similarity import (
+    SIMILARITY_METRICS,
+    Window,
+    psnr,
+    region_means,
+    ssim_map,
+    to_unit_range,
+    without_border,
+)
+
+METRICS = SIMILARITY_METRICS | OVERLAP_METRICS
+"""Every metric's title, direction, unit, bounds, digits and source, by its name in the table."""
+
+PROTOCOLS = Path(__file__).resolve().parent.parent / "protocols"
+
+RANGE_TOLERANCE = 1e-4
+"""How far a volume may leave [-1, 1]: more than any rounding, less than any mistake."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EmptyRule(_Settings):
+    """What a metric scores where it cannot be measured: a number, nothing, or the diagonal."""
+
+    one_empty: float | Literal["undefined", "diagonal"]
+    both_empty: float | Literal["undefined", "diagonal"]
+
+
+class SynthesisRules(_Settings):
+    """Where and how SSIM and PSNR are averaged."""
+
+    regions: tuple[Literal[*TASK_REGIONS["synthesis"]], ...] = Field(min_length=1)
+    average: Literal["slice", "volume"]
+    ssim_window: Window
+
+
+class SegmentationRules(_Settings):
+    """Which metrics are taken of which regions, after what, and what empty regions score."""
+
+    regions: tuple[Literal[*TASK_REGIONS["segmentation"]], ...] = Field(min_length=1)
+    postprocessing: tuple[Literal["lcc", "none"], ...] = Field(min_length=1)
+    metrics: dict[Literal[*OVERLAP_METRICS], EmptyRule] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _empties_score_what_the_metric_can(self) -> Self:
+        for name, rule in self.metrics.items():
+            _check_empty_value(name, rule.one_empty)
+            _check_empty_value(name, rule.both_empty)
+        return self
+
+
+def _check_empty_value(name: str, value: float | str) -> None:
+    metric = METRICS[name]
+    low, high = metric.bounds
+    if value == "diagonal" and metric.unit != "mm":
+        raise ValueError(f"{name} is not a length, so an empty region cannot score the diagonal")
+    if isinstance(value, float) and not (low <= value <= high):
+        raise ValueError(f"an empty region scores {value}, but {name} is in [{low}, {high}]")
+
+
+class Protocol(_Settings):
+    """One file of benchmarks/protocols."""
+
+    name: str
+    slices: Literal["tumour", "all"]
+    normalisation: str
+    """What the scored intensities are, for people; the caller has done it."""
+    table: Literal["mean", "mean_ci_paired"]
+    synthesis: SynthesisRules
+    segmentation: SegmentationRules
+
+
+def load_protocol(name: str, folder: Path = PROTOCOLS) -> Protocol:
+    """Read and check a protocol by its name.
+
+    Raises InputError if there is no such file, or naming each wrong key and what it holds.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+        raise InputError(f"There is no protocol {name!r} in {folder}. Choose one of: {known}.")
+    try:
+        protocol = Protocol.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        faults = "; ".join(_describe(fault) for fault in error.errors())
+        raise InputError(f"{path} is not a protocol: {faults}.") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {error}") from error
+    if protocol.name != name:
+        raise InputError(f"{path} calls itself {protocol.name!r}; its name must be {name!r}.")
+    return protocol
+
+
+def _describe(fault: dict) -> str:
+    key = ".".join(str(part) for part in fault["loc"]) or "the file"
+    return f"{key}: {fault['msg']} (found {fault['input']!r})"
+
+
+def score_synthesis(
+    protocol: Protocol, reference: np.ndarray, prediction: np.ndarray, labels: np.ndarray
+) -> list[dict]:
+    """Score a synthesised T1ce volume: a row for each region and metric.
+
+    `reference` and `prediction` are (Z, Y, X) floats in [-1, 1] under the reference's
+    normalisation, `labels` the reference's (see regions). A region without a voxel in the scored
+    slices is NaN with the note "region empty". Where nothing differs, PSNR is infinite and the
+    note says "identical", or in how many slices. Raises InputError for volumes of unlike shape,
+    values that are not finite or out of range, and unknown labels.
+    """
+    _check_like_shapes({"reference": reference, "prediction": prediction, "labels": labels})
+    _check_intensities("The reference", reference)
+    _check_intensities("The prediction", prediction)
+    _check_known("The labels", labels, LABELS)
+
+    rules = protocol.synthesis
+    if protocol.slices == "tumour":
+        scored = tumour_slices(labels)
+        reference, prediction, labels = reference[scored], prediction[scored], labels[scored]
+    reference, prediction = to_unit_range(reference), to_unit_range(prediction)
+    similarity = ssim_map(reference, prediction, rules.ssim_window)
+    squared_error = (reference - prediction) ** 2
+
+    rows = []
+    for region in rules.regions:
+        mask = region_mask(labels, region)
+        inner = mask
+        if rules.ssim_window.border == "drop":
+            inner = without_border(mask, rules.ssim_window.radius)
+        means = {
+            "ssim": region_means(similarity, inner, rules.average),
+            "psnr": psnr(region_means(squared_error, mask, rules.average)),
+        }
+        where = {"protocol": protocol.name, "task": "synthesis", "region": region}
+        for metric, values in means.items():
+            rows.append(where | {"metric": metric, "postprocessing": ""} | _mean_score(values))
+    return rows
+
+
+def _mean_score(values: np.ndarray) -> dict:
+    """Average per-slice or per-volume values into a row's value and note."""
+    if values.size == 0:
+        return {"value": np.nan, "note": "region empty"}
+    identical = np.count_nonzero(np.isinf(values))
+    note = ""
+    if identical:
+        note = f"identical in {identical} of {values.size} slices"
+    if identical == values.size:
+        note = "identical"
+    return {"value": float(values.mean()), "note": note}
+
+
+def score_segmentation(
+    protocol: Protocol,
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    spacing: Sequence[float],
+    diagonal_mm: float,
+) -> list[dict]:
+    """Score predicted classes: a row for each post-processing, region and metric.
+
+    `labels` (see regions) and `predicted` (classes 0 to 3) are (Z, Y, X) integers, `spacing` is
+    (dz, dy, dx) in mm, `diagonal_mm` what the protocol may charge for a missed region. Slices that
+    the protocol does not score are cleared from the prediction before any post-processing. An
+    empty region scores what the protocol says, with the note "reference empty", "prediction
+    empty" or "both empty". Raises InputError for volumes of unlike shape, unknown labels or
+    classes, and sizes in mm that are not positive.
+    """
+    _check_like_shapes({"labels": labels, "prediction": predicted})
+    _check_known("The labels", labels, LABELS)
+    _check_known("The predicted classes", predicted, CLASSES)
+    _check_lengths("The spacing", spacing, 3)
+    _check_lengths("The diagonal", [diagonal_mm], 1)
+
+    if protocol.slices == "tumour":
+        kept = tumour_slices(labels)[:, None, None]
+        predicted = np.where(kept, predicted, predicted.dtype.type(BRAIN))
+    # No metric sees what is neither tumour nor predicted as such, and it is most of a volume.
+    box = bounding_box((labels > BRAIN) | (predicted > BRAIN))
+    labels, predicted = labels[box], predicted[box]
+
+    rows = []
+    for postprocessing in protocol.segmentation.postprocessing:
+        classes = largest_component(predicted) if postprocessing == "lcc" else predicted
+        for region in protocol.segmentation.regions:
+            reference, prediction = region_mask(labels, region), region_mask(classes, region)
+            where = {"protocol": protocol.name, "task": "segmentation", "region": region}
+            for metric, rule in protocol.segmentation.metrics.items():
+                score = _overlap_score(metric, rule, reference, prediction, spacing, diagonal_mm)
+                rows.append(where | {"metric": metric, "postprocessing": postprocessing} | score)
+    return rows
+
+
+def _overlap_score(
+    metric: str,
+    rule: EmptyRule,
+    reference: np.ndarray,
+    prediction: np.ndarray,
+    spacing: Sequence[float],
+    diagonal_mm: float,
+) -> dict:
+    """Measure two masks, or say what the rule says, as a row's value and note."""
+    note = _emptiness(reference, prediction)
+    if note:
+        return {"value": _empty_value(rule, note, diagonal_mm), "note": note}
+    if metric == "assd":
+        return {"value": assd(reference, prediction, spacing), "note": note}
+    return {"value": dice(reference, prediction), "note": note}
+
+
+def _emptiness(reference: np.ndarray, prediction: np.ndarray) -> str:
+    return {
+        (True, True): "",
+        (True, False): "prediction empty",
+        (False, True): "reference empty",
+        (False, False): "both empty",
+    }[bool(reference.any()), bool(prediction.any())]
+
+
+def _empty_value(rule: EmptyRule, note: str, diagonal_mm: float) -> float:
+    value = rule.both_empty if note == "both empty" else rule.one_empty
+    return float({"undefined": np.nan, "diagonal": diagonal_mm}.get(value, value))
+
+
+def _check_like_shapes(volumes: dict[str, np.ndarray]) -> None:
+    shapes = {name: volume.shape for name, volume in volumes.items()}
+    found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+    if len(set(shapes.values())) > 1:
+        raise InputError(f"Volumes to compare differ in shape: {found}.")
+    if any(len(shape) != 3 or 0 in shape for shape in shapes.values()):
+        raise InputError(f"Volumes must be (Z, Y, X) and not empty; found {found}.")
+
+
+def _check_intensities(what: str, volume: np.ndarray) -> None:
+    bad = np.count_nonzero(~np.isfinite(volume))
+    if bad:
+        raise InputError(f"{what} holds {bad} values that are not finite, of {volume.size}.")
+    low, high = float(volume.min()), float(volume.max())
+    if low < -1 - RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
+        raise InputError(f"{what} holds values from {low:.4g} to {high:.4g}; allowed is [-1, 1].")
+
+
+def _check_known(what: str, volume: np.ndarray, known: Sequence[int]) -> None:
+    if not np.issubdtype(volume.dtype, np.integer):
+        raise InputError(f"{what} are {volume.dtype}; they must be integers.")
+    unknown = sorted(set(np.unique(volume).tolist()) - set(known))
+    if unknown:
+        raise InputError(f"{what} hold {unknown[:5]}; known are {list(known)}.")
+
+
+def _check_lengths(what: str, lengths_mm: Sequence[float], count: int) -> None:
+    lengths = np.asarray(lengths_mm, dtype=float)
+    if lengths.shape != (count,) or not (np.isfinite(lengths) & (lengths > 0)).all():
+        raise InputError(
+            f"{what} is {lengths.tolist()}; expected {count} positive length(s) in mm."
+        )

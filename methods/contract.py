@@ -1,0 +1,193 @@
+"""What every entry provides, and what the suite gives it.
+
+An entry is a folder with a `method.yaml` (see `methods.registry`) and a `method.py` that holds
+one subclass of `Synthesizer`, `Segmentor` or `Control`. It knows tensors and nothing else: the
+suite owns loading, the split, the loop, seeds, precision, resuming, writing and scoring.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+CLASSES = 4  # background, necrotic and non-enhancing core, oedema, enhancing tumour
+
+
+class MethodError(Exception):
+    """An entry breaks the contract. The message names the folder, the key and the mend."""
+
+
+class Params(BaseModel):
+    """An entry's own settings, each with its default at the paper's size."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One training batch on the device; what an entry does not need, it leaves alone.
+
+    Attributes
+    ----------
+    inputs : (B, C, H, W) float32 in [-1, 1], the modalities that `method.yaml` names.
+    t1ce : (B, 1, H, W) float32 in [-1, 1]. The T1ce of the same slices for a paired entry; of
+        other slices for an unpaired one, which the loader sees to.
+    labels : (B, H, W) int64 in 0..3, the classes of `inputs`' slices.
+    """
+
+    inputs: Tensor
+    t1ce: Tensor
+    labels: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(*(x.to(device, non_blocking=True) for x in vars(self).values()))
+
+
+class Entry(ABC):
+    """Networks, optimizers, and one training step.
+
+    Networks and optimizers are plain attributes set in `build`; the suite finds them there to
+    move, save and restore them. Anything else that training depends on belongs in `memory`.
+
+    Parameters
+    ----------
+    params : an instance of the class's own `Params`.
+    channels : how many input channels the suite will give it.
+    """
+
+    Params: type[Params] = Params
+
+    def __init__(self, params: Params, channels: int):
+        self.params = params
+        self.channels = channels
+        self.scaler: torch.amp.GradScaler | None = None
+        self.build()
+
+    @abstractmethod
+    def build(self) -> None:
+        """Make networks and optimizers as attributes; called once, on the CPU, seed set."""
+
+    @abstractmethod
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Update the weights once and return each loss as a scalar, by its name."""
+
+    def memory(self) -> dict:
+        """State beside networks and optimizers that training depends on, e.g. a history pool."""
+        return {}
+
+    def recall(self, memory: dict) -> None:
+        """Take back what `memory` gave."""
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        return {name: x for name, x in vars(self).items() if isinstance(x, nn.Module)}
+
+    @property
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {name: x for name, x in vars(self).items() if isinstance(x, Optimizer)}
+
+    def update(self, loss: Tensor, *optimizers: Optimizer) -> None:
+        """One step of `optimizers` down the gradient of `loss`, in the suite's precision."""
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        # The suite may run `train_step` under autocast, where a backward pass does not belong.
+        with torch.autocast(loss.device.type, enabled=False):
+            if self.scaler is None:
+                loss.backward()
+                for optimizer in optimizers:
+                    optimizer.step()
+                return
+            self.scaler.scale(loss).backward()
+            for optimizer in optimizers:
+                self.scaler.step(optimizer)
+            self.scaler.update()
+
+    def to(self, device: torch.device) -> "Entry":
+        for network in self.networks.values():
+            network.to(device)
+        return self
+
+    def training(self, mode: bool) -> "Entry":
+        """Switch all networks to training (True) or prediction (False)."""
+        for network in self.networks.values():
+            network.train(mode)
+        return self
+
+    def state(self) -> dict:
+        """All that is needed to go on training as if never interrupted."""
+        return {
+            "networks": {name: x.state_dict() for name, x in self.networks.items()},
+            "optimizers": {name: x.state_dict() for name, x in self.optimizers.items()},
+            "scaler": self.scaler.state_dict() if self.scaler else {},
+            "memory": self.memory(),
+        }
+
+    def restore(self, state: dict, parts: bool = False) -> None:
+        """Take back `state`.
+
+        Parameters
+        ----------
+        state : what `state` returned.
+        parts : take what both have, for a variant that continues from another's weights.
+        """
+        for kind, own in (("networks", self.networks), ("optimizers", self.optimizers)):
+            names = own.keys() & state[kind].keys() if parts else own.keys()
+            for name in names:
+                own[name].load_state_dict(state[kind][name])
+        if self.scaler and state["scaler"]:
+            self.scaler.load_state_dict(state["scaler"])
+        if not parts:
+            self.recall(state["memory"])
+
+
+class Synthesizer(Entry):
+    """An entry that makes T1ce."""
+
+    @abstractmethod
+    def synthesize(self, inputs: Tensor) -> Tensor:
+        """T1ce of slices, without ever seeing it.
+
+        Parameters
+        ----------
+        inputs : (B, C, H, W) in [-1, 1].
+
+        Returns
+        -------
+        (B, 1, H, W) in [-1, 1].
+        """
+
+
+class Segmentor(Entry):
+    """An entry that segments. As the second stage of a synthesis entry it gets one more channel,
+    the synthesised T1ce; alone it gets the modalities of its `method.yaml`."""
+
+    @abstractmethod
+    def segment(self, inputs: Tensor) -> Tensor:
+        """Logits of the classes: (B, C, H, W) in [-1, 1] -> (B, 4, H, W)."""
+
+
+class Control(Synthesizer):
+    """A floor or an oracle: nothing is trained, so its tables check the metrics themselves."""
+
+    def build(self) -> None:
+        pass
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        raise MethodError(f"{type(self).__name__} is a control: there is nothing to train.")
+
+
+@contextmanager
+def frozen(*networks: nn.Module) -> Iterator[None]:
+    """Let gradients pass through `networks` without computing any for their weights."""
+    for network in networks:
+        network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for network in networks:
+            network.requires_grad_(True)

@@ -1,0 +1,1 @@
+"""Building blocks that several entries share. An entry imports these, never another entry."""

@@ -1,0 +1,132 @@
+"""MAF-Net (arXiv 2203.04586): three encoders, attention fusion, joint learning.
+
+Where the paper is silent, each choice is listed in `method.yaml`.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.contract import Batch, Params, Synthesizer, frozen
+from methods.layers.init import initialise, xavier
+from methods.layers.patchgan import PatchDiscriminator, lsgan
+from methods.layers.patchnce import PatchHeads, patch_nce
+from methods.layers.resnet import Decoder, Encoder
+from methods.layers.unet import UNet
+from methods.maf_net.fusion import Average, MAFBlock
+
+
+class MAFNetParams(Params):
+    fusion: Literal["attention", "average"] = "attention"
+    joint: bool = False
+    width: int = 64
+    unet_width: int = 64
+    encoder_blocks: int = 5
+    decoder_blocks: int = 4
+    head_features: int = 256
+    patches: int = 256
+    temperature: float = 0.07
+    nce_weight: float = 1.0  # lambda_X of Eq. 3
+    identity_weight: float = 1.0  # lambda_Y
+    nce_factor: float = 0.5  # CUT's code halves the sum of both; Eq. 1 alone would be 1
+    synthesis_weight: float = 1e-3  # Eq. 6
+    generator_rate: float = 4e-4
+    discriminator_rate: float = 2e-4
+    unet_rate: float = 1e-4
+
+
+class MAFNet(Synthesizer):
+    Params = MAFNetParams
+
+    def build(self) -> None:
+        p = self.params
+        encoders = nn.ModuleList(
+            Encoder(1, p.width, p.encoder_blocks) for _ in range(self.channels)
+        )
+        fusion = Average() if p.fusion == "average" else MAFBlock(4 * p.width, self.channels)
+        self.encoders = initialise(encoders, xavier)
+        self.fusion = initialise(fusion, xavier)
+        self.decoder = initialise(Decoder(1, p.width, p.decoder_blocks), xavier)
+        self.heads = initialise(PatchHeads(encoders[0].tapped_channels, p.head_features), xavier)
+        self.discriminator = initialise(PatchDiscriminator(1, p.width), xavier)
+
+        generator = [
+            x for part in (self.encoders, self.fusion, self.decoder) for x in part.parameters()
+        ]
+        betas = (0.5, 0.999)
+        self.g_optimizer = torch.optim.Adam(generator, p.generator_rate, betas)
+        self.h_optimizer = torch.optim.Adam(self.heads.parameters(), p.generator_rate, betas)
+        self.d_optimizer = torch.optim.Adam(
+            self.discriminator.parameters(), p.discriminator_rate, betas
+        )
+        if p.joint:
+            self.unet = UNet(self.channels + 1, width=p.unet_width)
+            self.unet_optimizer = torch.optim.Adam(self.unet.parameters(), p.unet_rate)
+
+    def encode(self, images: Tensor) -> tuple[list[Tensor], list[list[Tensor]]]:
+        """(B, modalities, H, W) -> a code an encoder, and its tapped features."""
+        pairs = [e(x) for e, x in zip(self.encoders, images.split(1, dim=1), strict=True)]
+        codes, taps = zip(*pairs, strict=True)
+        return list(codes), list(taps)
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        p = self.params
+        real = batch.t1ce
+        images = torch.cat([batch.inputs, real.expand_as(batch.inputs)])
+        codes, keys = self.encode(images)
+        generated = self.decoder(self.fusion(codes))
+        fake = generated[: len(real)]
+
+        d_loss = 0.5 * (
+            lsgan(self.discriminator(fake.detach()), 0.0) + lsgan(self.discriminator(real), 1.0)
+        )
+        self.update(d_loss, self.d_optimizer)
+
+        with frozen(self.discriminator):
+            gan = lsgan(self.discriminator(fake), 1.0)
+        queries = [encoder(generated)[1] for encoder in self.encoders]
+        nce = self._nce(queries, keys, slice(None, len(real)))
+        identity = self._nce(queries, keys, slice(len(real), None))
+        synthesis = gan + p.nce_factor * (p.nce_weight * nce + p.identity_weight * identity)
+        losses = {"D": d_loss, "GAN": gan, "NCE": nce, "NCE_identity": identity}
+        if not p.joint:
+            self.update(synthesis, self.g_optimizer, self.h_optimizer)
+            return losses
+
+        logits = self.unet(torch.cat([batch.inputs, fake], dim=1))
+        cross_entropy = F.cross_entropy(logits, batch.labels)
+        total = p.synthesis_weight * synthesis + cross_entropy  # Eq. 6
+        self.update(total, self.g_optimizer, self.h_optimizer, self.unet_optimizer)
+        return losses | {"cross_entropy": cross_entropy}
+
+    def _nce(self, queries: list[list[Tensor]], keys: list[list[Tensor]], images: slice) -> Tensor:
+        """Eq. 1 over some of the images: PatchNCE in each encoder's features, mean over encoders.
+
+        Parameters
+        ----------
+        queries, keys : by encoder, its tapped features (2B, C, H, W) of the generated images and
+            of the images that they were generated from.
+        images : which of the 2B images.
+        """
+        p = self.params
+        losses = [
+            patch_nce(
+                self.heads,
+                [q[images] for q in qs],
+                [k[images] for k in ks],
+                p.patches,
+                p.temperature,
+            )
+            for qs, ks in zip(queries, keys, strict=True)
+        ]
+        return torch.stack(losses).mean()
+
+    def synthesize(self, inputs: Tensor) -> Tensor:
+        codes, _ = self.encode(inputs)
+        return self.decoder(self.fusion(codes))
+
+    def segment(self, inputs: Tensor) -> Tensor:
+        """Joint variant only: logits (B, 4, H, W) from the modalities and its own T1ce."""
+        return self.unet(torch.cat([inputs, self.synthesize(inputs)], dim=1))

@@ -1,0 +1,152 @@
+"""published.yaml: complete, plausible, in step with what is known of the paper."""
+
+import pytest
+import yaml
+
+from benchmarks.errors import InputError
+from benchmarks.reporting.published import PUBLISHED, read_published
+
+
+@pytest.fixture(scope="module")
+def published():
+    return read_published()
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """Writes a copy of the file after `edit(content)` and returns its path."""
+
+    def write(edit):
+        content = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+        edit(content)
+        path = tmp_path / "published.yaml"
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return path
+
+    return write
+
+
+def rows(content, name):
+    return content["tables"][name]["rows"]
+
+
+def alike_where_read(one, other):
+    return one is None or other is None or one == other
+
+
+def test_every_row_of_the_paper_is_there_in_its_order(published):
+    assert {name: published.table(name).systems for name in published.names()} == {
+        "table1_ablation": [
+            "unet", "cutgan+unet", "maf_net.average+unet", "maf_net+unet", "maf_net.joint",
+        ],
+        "table2_synthesis": ["cyclegan", "drit", "cutgan", "maf_net.joint"],
+        "table3_segmentation": ["cyclegan+unet", "cutgan+unet", "drit+unet", "maf_net.joint"],
+    }  # fmt: skip
+    quoted = [row.label for row in published.table("table3_segmentation").rows if row.quoted]
+    assert quoted == ["Hamghalam et al.", "Zhou et al."]
+
+
+def test_the_numbers_of_the_abstract(published):
+    dice = {("dice", "wt"): 0.880, ("dice", "et"): 0.418, ("dice", "tc"): 0.679}
+    assert published.table("table3_segmentation").rows[-1].numbers() == dice
+    assert dice.items() <= published.table("table1_ablation").rows[-1].numbers().items()
+    synthesis = published.table("table2_synthesis").rows[-1].numbers()
+    assert synthesis == {("ssim", "whole"): 0.8879, ("psnr", "whole"): 22.78}
+
+
+def test_metrics_follow_from_the_rows(published):
+    metrics = {name: published.table(name).metrics for name in published.names()}
+    assert metrics == {
+        "table1_ablation": ["dice", "assd"],
+        "table2_synthesis": ["ssim", "psnr"],
+        "table3_segmentation": ["dice"],
+    }
+
+
+def test_numbers_lie_where_such_numbers_lie(published):
+    ranges = {"dice": (0.1, 1), "assd": (0.5, 40), "ssim": (0.5, 1), "psnr": (10, 40)}
+    for name in published.names():
+        for row in published.table(name).rows:
+            for (metric, _), number in row.numbers().items():
+                low, high = ranges[metric]
+                assert number is None or low < number < high, (name, row.label, metric)
+
+
+def test_one_system_has_the_same_dice_in_tables_one_and_three(published):
+    ablation = {row.system: row.dice for row in published.table("table1_ablation").rows}
+    comparison = {row.system: row.dice for row in published.table("table3_segmentation").rows}
+    for system in ("cutgan+unet", "maf_net.joint"):
+        for (_, one), (_, other) in zip(ablation[system], comparison[system], strict=True):
+            assert alike_where_read(one, other)
+    averaged, cyclegan = ablation["maf_net.average+unet"], comparison["cyclegan+unet"]
+    assert alike_where_read(averaged.wt, cyclegan.wt)
+
+
+def test_the_fourth_row_has_the_best_whole_tumour_assd(published):
+    assds = [row.assd.wt for row in published.table("table1_ablation").rows]
+    assert assds[3] == 4.120 == min(assd for assd in assds if assd is not None)
+
+
+def test_the_baselines_ssims_are_the_three_that_are_known(published):
+    ssims = [row.ssim for row in published.table("table2_synthesis").rows[:-1]]
+    read = [ssim for ssim in ssims if ssim is not None]
+    assert set(read) <= {0.8417, 0.8432, 0.8574}
+    assert len(set(read)) == len(read)
+
+
+def test_elsewhere_is_what_other_tables_of_the_task_have(published):
+    assert published.elsewhere("table1_ablation") == {"cyclegan+unet", "drit+unet"}
+    assert published.elsewhere("table2_synthesis") == set()
+
+
+def test_a_number_filled_in_is_the_only_edit_needed(edited):
+    def fill(content):
+        rows(content, "table2_synthesis")[0] |= {"ssim": 0.8432, "where": "Table II, p. 4"}
+
+    row = read_published(edited(fill)).table("table2_synthesis").rows[0]
+    assert row.numbers() == {("ssim", "whole"): 0.8432, ("psnr", "whole"): None}
+
+
+def misspell(content):
+    dice = rows(content, "table1_ablation")[0]["dice"]
+    dice["wtt"] = dice.pop("wt")
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (misspell, "tables.table1_ablation.rows[0].dice.wtt: unknown key"),
+        (misspell, "tables.table1_ablation.rows[0].dice.wt: missing"),
+        (
+            lambda content: rows(content, "table1_ablation")[4]["dice"].update(wt=88.0),
+            "rows[4].dice.wt: Input should be less than or equal to 1 (found 88.0)",
+        ),
+        (
+            lambda content: rows(content, "table2_synthesis")[0].update(psnr=21.0),
+            "rows[0]: Value error, the row holds a number but no `where`",
+        ),
+        (
+            lambda content: rows(content, "table3_segmentation")[0].update(quoted=False),
+            "rows[0]: Value error, a row has either a system or quoted: true",
+        ),
+        (
+            lambda content: rows(content, "table2_synthesis")[0].update(system="CycleGAN"),
+            "rows[0].system: String should match pattern",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_file_and_key(edited, edit, said):
+    path = edited(edit)
+    with pytest.raises(InputError) as error:
+        read_published(path)
+    assert str(path) in str(error.value)
+    assert said in str(error.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"absent\.yaml: cannot be read"):
+        read_published(tmp_path / "absent.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("paper: [", encoding="utf-8")
+    with pytest.raises(InputError, match=r"broken\.yaml: not valid YAML"):
+        read_published(broken)

@@ -1,0 +1,126 @@
+"""SSIM and PSNR against scikit-image, and against arithmetic where it is short."""
+
+import math
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from skimage.metrics import structural_similarity
+
+from benchmarks.scoring.similarity import (
+    Window,
+    psnr,
+    region_means,
+    ssim_map,
+    to_unit_range,
+    without_border,
+)
+
+UNIFORM = Window(shape="uniform", size=7, sample_covariance=True, border="drop")
+GAUSSIAN = Window(shape="gaussian", size=11, sigma=1.5, sample_covariance=False, border="keep")
+AS_SCIKIT_IMAGE_SAYS_IT = {
+    UNIFORM: {},
+    GAUSSIAN: {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False},
+}
+WINDOWS = pytest.mark.parametrize("window", [UNIFORM, GAUSSIAN], ids=["uniform", "gaussian"])
+
+
+@pytest.fixture
+def volumes():
+    """Two unlike volumes with a constant background; 13 slices are no multiple of a slab."""
+    rng = np.random.default_rng(3)
+    reference = rng.random((13, 31, 24))
+    prediction = np.clip(0.6 * reference + 0.4 * rng.random(reference.shape), 0, 1)
+    for volume in (reference, prediction):
+        volume[:, :6] = 0
+        volume[0] = 0
+    return reference, prediction
+
+
+@WINDOWS
+def test_map_is_scikit_images_slice_by_slice(volumes, window):
+    ours = ssim_map(*volumes, window)
+    for z, (reference, prediction) in enumerate(zip(*volumes, strict=True)):
+        _, theirs = structural_similarity(
+            reference, prediction, data_range=1, full=True, **AS_SCIKIT_IMAGE_SAYS_IT[window]
+        )
+        np.testing.assert_allclose(ours[z], theirs, rtol=0, atol=1e-9)
+
+
+def test_mean_without_border_is_scikit_images_default(volumes):
+    inner = without_border(np.ones(volumes[0].shape, bool), UNIFORM.radius)
+    ours = region_means(ssim_map(*volumes, UNIFORM), inner, per="slice")
+    theirs = [structural_similarity(*pair, data_range=1) for pair in zip(*volumes, strict=True)]
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9)
+
+
+@WINDOWS
+def test_map_of_identical_volumes_is_exactly_one(volumes, window):
+    assert (ssim_map(volumes[0], volumes[0], window) == 1).all()
+
+
+@WINDOWS
+def test_a_slice_does_not_see_its_neighbours(volumes, window):
+    reference, prediction = volumes
+    changed = prediction.copy()
+    changed[5] = 1 - changed[5]
+    differs = ssim_map(reference, prediction, window) != ssim_map(reference, changed, window)
+    assert np.flatnonzero(differs.any(axis=(1, 2))).tolist() == [5]
+
+
+def test_constant_slices_by_hand():
+    """Without variance SSIM is (2 * 0.5 * 0.25 + C1) / (0.5^2 + 0.25^2 + C1), its luminance."""
+    dark, bright = np.full((1, 16, 16), 0.25), np.full((1, 16, 16), 0.5)
+    expected = (0.25 + 1e-4) / (0.3125 + 1e-4)
+    np.testing.assert_allclose(ssim_map(dark, bright, GAUSSIAN), expected, rtol=1e-12)
+
+
+def test_no_slices_give_an_empty_map():
+    nothing = np.empty((0, 16, 16))
+    assert ssim_map(nothing, nothing, GAUSSIAN).shape == (0, 16, 16)
+
+
+def test_slices_smaller_than_the_window_are_refused():
+    small = np.zeros((3, 10, 40))
+    with pytest.raises(ValueError, match="window of 11"):
+        ssim_map(small, small, GAUSSIAN)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"size": 8}, "must be odd"),
+        ({"sigma": 1.5}, "a uniform none"),
+        ({"shape": "gaussian"}, "a gaussian window has one"),
+        ({"sise": 7}, "Extra inputs"),
+    ],
+)
+def test_windows_that_make_no_sense_are_refused(change, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        Window.model_validate(UNIFORM.model_dump() | change)
+
+
+def test_region_means_by_hand():
+    """Slice 0 holds 1 and 3, slice 1 holds 8 alone, slice 2 nothing."""
+    values = np.array([[[1.0, 3.0]], [[8.0, 99.0]], [[99.0, 99.0]]])
+    mask = np.array([[[True, True]], [[True, False]], [[False, False]]])
+    assert region_means(values, mask, per="slice").tolist() == [2, 8]
+    assert region_means(values, mask, per="volume").tolist() == [4]
+
+
+@pytest.mark.parametrize("per", ["slice", "volume"])
+def test_an_empty_region_has_no_mean(per):
+    values = np.ones((3, 4, 4))
+    assert region_means(values, np.zeros(values.shape, bool), per).size == 0
+
+
+def test_psnr_by_hand():
+    """An error of 0.1 everywhere is an MSE of 0.01, which is 20 dB; no error is infinite."""
+    np.testing.assert_allclose(psnr(np.array([0.01, 1.0])), [20, 0], atol=1e-12)
+    assert psnr(np.array([0.0])).tolist() == [math.inf]
+
+
+def test_unit_range_is_double_precision():
+    unit = to_unit_range(np.array([-1, 0, 1], np.float16))
+    assert unit.tolist() == [0, 0.5, 1]
+    assert unit.dtype == np.float64

@@ -1,0 +1,350 @@
+"""Tables from made-up scores, against means worked out by hand."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.errors import InputError
+from benchmarks.reporting.published import read_published
+from benchmarks.reporting.tables import COLUMNS, System, read_scores, table, write_table
+
+COHORT = "simulated phantom, 20 patients, 4 test; NOT real patients"
+NAMES = ["table1_ablation", "table2_synthesis", "table3_segmentation"]
+
+SYSTEMS = [
+    System("real_t1ce+unet", "Real T1ce + UNet", "oracle"),
+    System("mine+unet", "My_method & 50% more", "entry"),
+    System("copy_t1+unet", "T1 copied + UNet", "floor"),
+    System("unet", "UNet", "entry"),
+    System("cutgan+unet", "CUTGAN + UNet", "entry"),
+    System("maf_net+unet", "MAF-Net + UNet", "entry"),
+    System("cyclegan+unet", "CycleGAN + UNet", "entry", failure="loss is NaN at step 120"),
+    System("copy_t1", "T1 copied", "floor"),
+    System("real_t1ce", "Real T1ce", "oracle"),
+    System("cutgan", "CUTGAN", "entry"),
+    System("maf_net", "MAF-Net after the synthesis phase", "entry"),
+]
+
+
+def dice(system, values, region="wt", seed=0, protocol="paper", metric="dice"):
+    """Scores of patients p0, p1, ... as rows of a score table."""
+    return [
+        [system, seed, f"p{index}", "HGG", protocol, "segmentation", region, metric, "lcc", v, ""]
+        for index, v in enumerate(values)
+    ]
+
+
+def similarity(system, values, region="whole", protocol="paper", metric="psnr"):
+    return [
+        [system, 0, f"p{index}", "LGG", protocol, "synthesis", region, metric, "", value, ""]
+        for index, value in enumerate(values)
+    ]
+
+
+def frame(*scores):
+    return pd.DataFrame([row for rows in scores for row in rows], columns=COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def published():
+    return read_published()
+
+
+@pytest.fixture(scope="module")
+def scores():
+    return frame(
+        dice("unet", [0.5, 0.7]),
+        dice("unet", [0.4, np.nan], region="et"),
+        dice("unet", [np.nan, np.nan], region="tc"),
+        dice("cutgan+unet", [0.6, 0.8], seed=0),
+        dice("cutgan+unet", [0.4, 1.0], seed=1),
+        dice("maf_net+unet", [0.99]),
+        dice("mine+unet", [0.7, 0.7]),
+        dice("copy_t1+unet", [0.2, 0.3]),
+        dice("real_t1ce+unet", [0.9, 1.0]),
+        dice("unet", [0.1, 0.2], protocol="strict"),
+        dice("unet", [3.0, 5.0], metric="assd"),
+        dice("mine+unet", [2.0, 4.0], metric="assd"),
+        similarity("copy_t1", [20.0, 21.0]),
+        similarity("cutgan", [22.0, 23.0]),
+        similarity("maf_net", [21.0, 23.0]),
+        similarity("real_t1ce", [math.inf, 60.0]),
+    )
+
+
+@pytest.fixture
+def ablation(published, scores):
+    rows = table(published, "table1_ablation", scores, SYSTEMS, "paper")
+    return rows.set_index("system", drop=False)
+
+
+def written(folder, name, published, scores):
+    paths = write_table(folder, name, published, scores, SYSTEMS, COHORT)
+    return {path.suffix: path.read_text(encoding="utf-8") for path in paths}
+
+
+def markdown_line(text, label):
+    """The cells of the first line with that label."""
+    line = next(line for line in text.splitlines() if line.startswith(f"| {label} "))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_ours_is_the_mean_over_patients(ablation):
+    assert ablation.loc["unet", "dice_wt"] == pytest.approx(0.6)
+    assert ablation.loc["unet", "assd_wt"] == pytest.approx(4.0)
+
+
+def test_seeds_are_averaged_within_a_patient_first(published):
+    unbalanced = frame(
+        dice("unet", [0.2, 0.8], seed=0), dice("unet", [0.4], seed=1), dice("unet", [0.6], seed=2)
+    )
+    row = table(published, "table1_ablation", unbalanced, SYSTEMS, "paper").iloc[0]
+    assert row["dice_wt"] == pytest.approx((0.4 + 0.8) / 2)
+    assert (row["dice_wt_n"], row["seeds"], row["patients"]) == (2, 3, 2)
+
+
+def test_undefined_values_are_counted_and_never_zero(ablation):
+    unet = ablation.loc["unet"]
+    assert unet["dice_et"] == pytest.approx(0.4)
+    assert (unet["dice_et_n"], unet["dice_et_undefined"]) == (1, 1)
+    assert np.isnan(unet["dice_tc"])
+    assert (unet["dice_tc_n"], unet["dice_tc_undefined"]) == (0, 2)
+
+
+def test_a_patient_is_undefined_only_if_every_seed_is(published):
+    seeds = frame(dice("unet", [np.nan, np.nan], seed=0), dice("unet", [0.5, np.nan], seed=1))
+    row = table(published, "table1_ablation", seeds, SYSTEMS, "paper").iloc[0]
+    assert (row["dice_wt"], row["dice_wt_n"], row["dice_wt_undefined"]) == (0.5, 1, 1)
+
+
+def test_rows_stand_in_the_papers_order_between_floor_and_ceiling(ablation):
+    assert list(ablation["system"]) == [
+        "copy_t1+unet",
+        "unet", "cutgan+unet", "maf_net.average+unet", "maf_net+unet", "maf_net.joint",
+        "mine+unet",
+        "real_t1ce+unet",
+    ]  # fmt: skip
+    assert list(ablation["role"]) == ["floor", *["entry"] * 6, "oracle"]
+
+
+def test_an_entry_of_another_table_is_left_to_it(published, scores):
+    comparison = table(published, "table3_segmentation", scores, SYSTEMS, "paper")
+    assert list(comparison["system"]) == [
+        "copy_t1+unet",
+        "", "", "cyclegan+unet", "cutgan+unet", "drit+unet", "maf_net.joint",
+        "mine+unet",
+        "real_t1ce+unet",
+    ]  # fmt: skip
+
+
+def test_a_row_without_scores_says_why(published, scores):
+    comparison = table(published, "table3_segmentation", scores, SYSTEMS, "paper")
+    status = comparison.set_index("label")["status"]
+    assert status["Zhou et al."] == "quoted"
+    assert status["CycleGAN + UNet"] == "failed: loss is NaN at step 120"
+    assert status["DRIT++ + UNet"] == "not run here"
+    assert status["CUTGAN + UNet"] == ""
+    unscored = comparison[comparison["status"] != ""]
+    assert unscored["dice_wt"].isna().all()
+
+
+def test_a_failed_system_without_a_published_row_leaves_no_hole(published, scores):
+    lost = System("lost", "Lost", "entry", "out of memory")
+    shown = {
+        name: "lost" in set(table(published, name, scores, [*SYSTEMS, lost], "paper")["system"])
+        for name in NAMES
+    }
+    assert all(shown.values())
+    told = System("lost", "Lost", "entry", "out of memory", ("synthesis",))
+    rows = table(published, "table1_ablation", scores, [*SYSTEMS, told], "paper")
+    assert "lost" not in set(rows["system"])
+
+
+def test_published_numbers_stand_beside_ours_in_the_papers_protocol_only(published, scores):
+    paper = table(published, "table1_ablation", scores, SYSTEMS, "paper").set_index("system")
+    strict = table(published, "table1_ablation", scores, SYSTEMS, "strict").set_index("system")
+    assert paper.loc["maf_net.joint", "dice_wt_published"] == 0.880
+    assert paper.loc["maf_net+unet", "assd_wt_published"] == 4.120
+    assert strict.loc["unet", "dice_wt"] == pytest.approx(0.15)
+    assert strict.filter(like="_published").isna().all(axis=None)
+
+
+def test_only_the_shown_post_processing_counts(published):
+    both = frame(dice("unet", [0.5]), dice("unet", [0.9]))
+    both.loc[1, "postprocessing"] = "none"
+    row = table(published, "table1_ablation", both, SYSTEMS, "paper").iloc[0]
+    assert row["dice_wt"] == 0.5
+
+
+def test_strict_synthesis_is_told_apart_by_region(published, scores):
+    rows = table(published, "table2_synthesis", scores, SYSTEMS, "strict")
+    regions = {column.removesuffix("_n") for column in rows.columns if column.endswith("_n")}
+    wanted = ("whole", "brain", "wt", "et")
+    assert regions == {f"{metric}_{region}" for metric in ("ssim", "psnr") for region in wanted}
+
+
+def test_an_unlisted_system_is_an_error(published, scores):
+    with pytest.raises(InputError, match=r"scores of maf_net\+unet, mine\+unet, which"):
+        short = [s for s in SYSTEMS if s.id not in ("maf_net+unet", "mine+unet")]
+        table(published, "table1_ablation", scores, short, "paper")
+
+
+def test_the_best_entry_is_bold(tmp_path, published, scores):
+    text = written(tmp_path, "table1_ablation", published, scores)[".md"]
+    assert markdown_line(text, "UNet on T1, T2, FLAIR")[2] == "0.600"
+    # 0.700 twice: both are best as printed. MAF-Block's 0.990 is of one patient of two.
+    assert markdown_line(text, "SingleEN (CUTGAN + UNet)")[2] == "**0.700**"
+    assert markdown_line(text, "My_method & 50% more")[2] == "**0.700**"
+    assert markdown_line(text, "MAF-Block")[1:3] == ["1 of 2", "0.990"]
+    assert markdown_line(text, "ceiling: Real T1ce + UNet")[2] == "0.950"
+    assert markdown_line(text, "My_method & 50% more")[5] == "**3.00**"
+
+
+def test_markdown_shows_counts_gaps_and_published_numbers(tmp_path, published, scores):
+    text = written(tmp_path, "table1_ablation", published, scores)[".md"]
+    assert text.startswith("# Table I. Ablation of MAF-Net, segmentation: " + COHORT)
+    unet = markdown_line(text, "UNet on T1, T2, FLAIR")
+    assert unet[1] == "2"
+    assert "**0.400 [1]**" in unet
+    assert "– [0]" in unet
+    assert markdown_line(text, "MAF-Block + joint learning")[1:] == ["not run here", *["–"] * 6]
+    below = text.partition("| MAF-Block + joint learning")[2].splitlines()[1]
+    assert re.findall(r"[\d.]+|n/a", below) == ["0.880", "0.679", "0.418", *["n/a"] * 3]
+    comparison = written(tmp_path, "table3_segmentation", published, scores)[".md"]
+    assert comparison.count("Zhou et al. (published)") == 1
+    assert "- CycleGAN + UNet failed: loss is NaN at step 120." in comparison
+
+
+def test_an_infinite_mean_stays_infinite(tmp_path, published, scores):
+    rows = table(published, "table2_synthesis", scores, SYSTEMS, "paper").set_index("system")
+    assert rows.loc["real_t1ce", "psnr_whole"] == math.inf
+    texts = written(tmp_path, "table2_synthesis", published, scores)
+    assert markdown_line(texts[".md"], "ceiling: Real T1ce")[3] == "∞"
+    assert "- ∞: at least one slice equals its reference." in texts[".md"]
+    assert r"$\infty$" in texts[".tex"]
+    assert ",inf," in texts[".csv"]
+    assert "**22.50**" in markdown_line(texts[".md"], "CUTGAN")
+
+
+def test_published_numbers_keep_their_digits(tmp_path, published, scores):
+    text = written(tmp_path, "table2_synthesis", published, scores)[".md"]
+    assert "0.8879" in text
+    assert "22.78" in text
+
+
+def test_the_markdown_grid_is_even(tmp_path, published, scores):
+    for name in NAMES:
+        text = written(tmp_path, name, published, scores)[".md"]
+        for block in text.split("## ")[1:]:
+            lines = [line for line in block.splitlines() if line.startswith("|")]
+            assert len({len(line) for line in lines}) == 1
+
+
+def test_latex_is_escaped_and_even(tmp_path, published, scores):
+    for name in NAMES:
+        text = written(tmp_path, name, published, scores)[".tex"]
+        assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 2
+        assert text.count(COHORT) == 2
+        tabulars = re.findall(r"\\begin\{tabular\}\{(lr*)\}(.*?)\\end", text, re.DOTALL)
+        assert len(tabulars) == 2
+        for columns, body in tabulars:
+            rows = [line for line in body.splitlines() if line.endswith(r" \\")]
+            assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns) - 1}
+        unescaped = re.sub(r"\\[_&%#$]|\\label\{.*?\}|^% .*$", "", text, flags=re.M)
+        assert not re.search("[_%#]", unescaped)
+        assert text.isascii()
+    ablation = written(tmp_path, "table1_ablation", published, scores)[".tex"]
+    assert r"My\_method \& 50\% more" in ablation
+    assert r"\textbf{0.700}" in ablation
+
+
+def test_the_csv_can_be_read_back(tmp_path, published, scores):
+    write_table(tmp_path, "table1_ablation", published, scores, SYSTEMS, COHORT)
+    rows = pd.read_csv(tmp_path / "table1_ablation.csv")
+    assert set(rows["cohort"]) == {COHORT}
+    assert list(rows["protocol"].unique()) == ["paper", "strict"]
+    unet = rows[(rows["system"] == "unet") & (rows["protocol"] == "paper")].iloc[0]
+    assert (unet["dice_wt"], unet["dice_wt_n"], unet["dice_et_undefined"]) == (0.6, 2, 1)
+
+
+def test_the_csv_has_six_significant_digits(tmp_path, published):
+    thirds = frame(dice("unet", [1.0, 0.0, 0.0]))
+    text = written(tmp_path, "table1_ablation", published, thirds)[".csv"]
+    assert ",0.333333," in text
+
+
+def test_files_do_not_depend_on_the_order_of_scores(tmp_path, published, scores):
+    shuffled = scores.sample(frac=1, random_state=1)
+    for name in NAMES:
+        first = written(tmp_path / "first", name, published, scores)
+        assert written(tmp_path / "second", name, published, shuffled) == first
+    left = {path.name for path in (tmp_path / "first").iterdir()}
+    assert left == {f"{name}{suffix}" for name in NAMES for suffix in (".csv", ".md", ".tex")}
+
+
+def test_a_benchmark_without_scores_still_has_its_tables(tmp_path, published):
+    for name in NAMES:
+        text = written(tmp_path, name, published, frame())[".md"]
+        assert "not run here" in text
+        assert "**" not in text
+
+
+@pytest.fixture
+def score_file(tmp_path):
+    def write(name, rows, columns=COLUMNS):
+        path = tmp_path / name
+        pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+        return path
+
+    return write
+
+
+def test_score_files_are_joined(score_file):
+    one = score_file("one.csv", dice("unet", [0.5, np.nan]))
+    two = score_file("two.csv", similarity("real_t1ce", [math.inf]))
+    scores = read_scores([one, two])
+    assert list(scores.columns) == COLUMNS
+    assert list(scores["system"]) == ["unet", "unet", "real_t1ce"]
+    assert scores["value"].tolist() == pytest.approx([0.5, math.nan, math.inf], nan_ok=True)
+    assert scores["note"].tolist() == ["", "", ""]
+
+
+def test_identifiers_stay_text(score_file):
+    rows = dice("unet", [0.5])
+    rows[0][2] = "00012"
+    assert read_scores([score_file("one.csv", rows)])["patient"].tolist() == ["00012"]
+
+
+def test_a_score_that_occurs_twice_is_named(score_file):
+    one = score_file("one.csv", dice("unet", [0.5, 0.6]))
+    two = score_file("two.csv", dice("cutgan+unet", [0.5]) + dice("unet", [0.7]))
+    with pytest.raises(InputError) as error:
+        read_scores([one, two])
+    assert f"{two}, line 3" in str(error.value)
+    assert f"{one}, line 2" in str(error.value)
+    assert "system unet, seed 0, patient p0" in str(error.value)
+
+
+@pytest.mark.parametrize(("column", "wrong"), [("value", "good"), ("seed", ""), ("seed", "one")])
+def test_what_is_not_a_number_is_named(score_file, column, wrong):
+    rows = dice("unet", [0.5, 0.6])
+    rows[1][COLUMNS.index(column)] = wrong
+    path = score_file("one.csv", rows)
+    with pytest.raises(InputError, match=rf"one\.csv, line 3: {column} is '{wrong}'"):
+        read_scores([path])
+
+
+def test_wrong_columns_are_named(score_file, tmp_path):
+    columns = ["sytem" if column == "system" else column for column in COLUMNS]
+    path = score_file("one.csv", dice("unet", [0.5]), columns)
+    with pytest.raises(InputError, match=r"line 1: columns missing: \['system'\], .*\['sytem'\]"):
+        read_scores([path])
+    (tmp_path / "empty.csv").touch()
+    for name in ("empty.csv", "absent.csv"):
+        with pytest.raises(InputError, match=f"{name}: cannot be read"):
+            read_scores([tmp_path / name])
+    with pytest.raises(InputError, match="No score files"):
+        read_scores([])

@@ -1,0 +1,69 @@
+"""`python -m workflow VERB`: what every rule of the DAG runs, with or without Snakemake."""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from benchmarks.config import load
+from benchmarks.errors import InputError
+
+# Each verb's module is imported when it is asked for: preparing a patient needs no torch.
+VERBS = {
+    "simulate": ("workflow.cohort", ["patient"]),
+    "prepare": ("workflow.cohort", ["patient"]),
+    "split": ("workflow.cohort", []),
+    "train": ("workflow.train", ["run", "seed"]),
+    "synthesize": ("workflow.predict", ["run", "seed"]),
+    "segment": ("workflow.predict", ["run", "seed"]),
+    "score": ("workflow.verdict", ["run", "seed"]),
+    "export": ("workflow.predict", ["run", "seed"]),
+    "tabulate": ("workflow.verdict", []),
+    "show": ("workflow.verdict", []),
+}
+HELP = {
+    "patient": "the patient's name, as its folder has it",
+    "run": "e.g. cutgan, maf_net.joint, or cutgan+unet for the segmentor behind cutgan",
+    "seed": "one of the benchmark's seeds",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; 0 if all went well, 2 if what the user gave is at fault."""
+    chosen = vars(_parser().parse_args(arguments))
+    verb = chosen.pop("verb")
+    try:
+        benchmark = load(chosen.pop("benchmark"), chosen.pop("data"), chosen.pop("scale"))
+        module, names = VERBS[verb]
+        function = getattr(importlib.import_module(module), f"run_{verb}")
+        function(benchmark, **{name: chosen[name] for name in names})
+    except Exception as error:
+        if not _is_users(error):
+            raise
+        print(f"\n{error}\n", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether the message says all there is to know. Named, not imported: torch takes seconds."""
+    return isinstance(error, InputError) or type(error).__name__ in ("MethodError", "TrainingError")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workflow", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for verb, (_, names) in VERBS.items():
+        one = verbs.add_parser(verb)
+        one.add_argument("--benchmark", default="phantom", help="a name, or the path of a .yaml")
+        one.add_argument("--data", help="the BraTS folder")
+        one.add_argument("--scale", help="a name below benchmarks/scales, for smaller machines")
+        for name in names:
+            kind = int if name == "seed" else str
+            one.add_argument(f"--{name}", required=True, type=kind, help=HELP[name])
+    return parser
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.exit(main())

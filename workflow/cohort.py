@@ -1,0 +1,93 @@
+"""The commands that make a cohort ready: simulate, prepare, split."""
+
+from pathlib import Path
+
+from benchmarks.cohorts.brats import PatientFiles, find_patients
+from benchmarks.cohorts.split import read_split, split, write_split
+from benchmarks.cohorts.store import Grid, StoredPatient, prepare
+from benchmarks.config import Benchmark
+from benchmarks.errors import InputError
+from benchmarks.files import write_csv
+from workflow.layout import Layout
+
+
+def patient_files(benchmark: Benchmark) -> dict[str, PatientFiles]:
+    """The five files of each patient, by patient; those of a phantom need not exist yet."""
+    if benchmark.cohort.source == "brats":
+        return {files.patient: files for files in find_patients(benchmark.cohort.path)}
+    from benchmarks.cohorts.phantom import patients
+
+    folder = Layout(benchmark.name).phantom
+    return {name: _phantom_files(folder, name) for name in patients(benchmark.cohort.patients)}
+
+
+def _phantom_files(folder: Path, patient: str) -> PatientFiles:
+    paths = {
+        kind: folder / patient / f"{patient}_{kind}.nii.gz"
+        for kind in ("t1", "t2", "flair", "t1ce", "seg")
+    }
+    return PatientFiles(patient=patient, grade=None, **paths)
+
+
+def run_simulate(benchmark: Benchmark, patient: str) -> None:
+    """Write a phantom patient's BraTS folder."""
+    from benchmarks.cohorts.phantom import simulate
+
+    simulate(patient, Layout(benchmark.name).phantom, benchmark.cohort.seed)
+
+
+def run_prepare(benchmark: Benchmark, patient: str) -> None:
+    """Check, normalise and store one patient."""
+    known = patient_files(benchmark)
+    if patient not in known:
+        raise InputError(f"There is no patient {patient}; there are {', '.join(known)}.")
+    slices = benchmark.results.slices
+    grid = Grid(crop=slices.crop, downsample=slices.downsample, step=slices.step)
+    prepare(known[patient], Layout(benchmark.name).store, grid)
+
+
+def run_split(benchmark: Benchmark) -> None:
+    """Write the split, and the manifest of what was read."""
+    layout, settings = Layout(benchmark.name), benchmark.results.split
+    stored = [StoredPatient(layout.store, name) for name in patient_files(benchmark)]
+    cohort = [(p.patient, p.grade) for p in stored]
+    if settings.file is None:
+        rows = split(cohort, settings.fractions, settings.seed)
+    else:
+        rows = read_split(settings.file)
+        _check_same_patients({name for name, _ in cohort}, {r.patient for r in rows}, settings.file)
+    _check_tumours(stored, {r.patient: r.split for r in rows})
+    _write_manifest(stored, layout.manifest)
+    write_split(rows, layout.split)
+    for name in ("train", "val", "test"):
+        grades = [r.grade or "grade not known" for r in rows if r.split == name]
+        counts = ", ".join(f"{grades.count(g)} {g}" for g in sorted(set(grades)))
+        print(f"{name}: {len(grades)} patients ({counts})")
+
+
+def _check_same_patients(cohort: set[str], listed: set[str], path: Path) -> None:
+    for patients, fault in (
+        (cohort - listed, f"{path} does not list"),
+        (listed - cohort, f"{path} lists, but the cohort lacks,"),
+    ):
+        if patients:
+            raise InputError(f"{fault} {', '.join(sorted(patients))}. List every patient once.")
+
+
+def _check_tumours(stored: list[StoredPatient], splits: dict[str, str]) -> None:
+    for name in ("train", "val", "test"):
+        if not any(len(p.tumour_slices) for p in stored if splits[p.patient] == name):
+            raise InputError(
+                f"No {name} patient has a tumour in their segmentation. Choose another "
+                "`results.split.seed`, or check the segmentation files."
+            )
+
+
+def _write_manifest(stored: list[StoredPatient], path: Path) -> None:
+    """A line a file that was read: patient, kind, name, sha256."""
+    rows = [
+        (patient.patient, kind, source["file"], source["sha256"])
+        for patient in stored
+        for kind, source in patient.meta.sources.items()
+    ]
+    write_csv(path, ["patient", "kind", "file", "sha256"], rows)

@@ -1,0 +1,108 @@
+"""What the Snakefile's rules ask: their inputs, and the `params` that decide what is rerun."""
+
+import json
+import shlex
+from pathlib import Path
+
+from benchmarks.config import Benchmark, load
+from workflow.cohort import patient_files
+from workflow.fingerprint import fingerprint
+from workflow.layout import Layout
+from workflow.plan import Plan
+from workflow.training.devices import count_gpus
+from workflow.verdict import TABLES
+
+# The modules whose edit reruns a rule; training has `Plan.digest` of its own.
+CODE = {
+    "simulate": ["benchmarks.cohorts.phantom"],
+    "prepare": ["benchmarks.cohorts.brats", "benchmarks.cohorts.store"],
+    "split": ["benchmarks.cohorts.split"],
+    "score": ["benchmarks.scoring.protocol"],
+    "tabulate": ["benchmarks.reporting.tables"],
+}
+PROTOCOLS = Path(__file__).parents[1] / "benchmarks" / "protocols"
+
+
+class Dag:
+    """The rules' view of one benchmark.
+
+    Parameters
+    ----------
+    config : Snakemake's: `benchmark`, `data` and `scale`, all optional.
+    """
+
+    def __init__(self, config: dict):
+        unknown = set(config) - {"benchmark", "data", "scale"}
+        if unknown:
+            raise ValueError(f"--config {unknown.pop()}=...: write benchmark=, data= or scale=.")
+        chosen = {"benchmark": "phantom"} | {k: str(v) for k, v in config.items()}
+        self.benchmark: Benchmark = load(**chosen)
+        self.layout = Layout(self.benchmark.name)
+        self.plan = Plan(self.benchmark)
+        self.files = patient_files(self.benchmark)
+        self.arguments = " ".join(f"--{k} {shlex.quote(v)}" for k, v in chosen.items())
+        speed = self.benchmark.speed
+        self.threads = speed.threads
+        self.gpu = int(speed.device == "cuda" or (speed.device == "auto" and count_gpus() > 0))
+
+    def targets(self) -> list[Path]:
+        """What `snakemake` makes when asked for nothing else."""
+        tables = [
+            self.layout.tables / f"{t}{end}" for t in TABLES for end in (".csv", ".md", ".tex")
+        ]
+        cases = [
+            self.layout.cases(run, seed) / "index.json"
+            for run in self.plan.runs
+            for seed in self.benchmark.results.seeds
+        ]
+        return tables + cases
+
+    def stored_patients(self, wildcards) -> list[Path]:
+        return [self.layout.store / f"{patient}.json" for patient in self.files]
+
+    def patient_files(self, wildcards) -> list[Path]:
+        return list(self.files[wildcards.patient].all_files.values())
+
+    def before_training(self, wildcards) -> dict[str, Path]:
+        """The split, and what the run builds on."""
+        run, seed = self.plan[wildcards.run], wildcards.seed
+        needed = {"split": self.layout.split}
+        if run.upstream:
+            needed["t1ce"] = self.layout.index(run.upstream, seed, "t1ce")
+        if run.continues:
+            needed["start"] = self.layout.weights(run.continues, seed)
+        return needed
+
+    def before_prediction(self, wildcards) -> dict[str, Path]:
+        run, seed = self.plan[wildcards.run], wildcards.seed
+        needed = self.before_training(wildcards)
+        if run.trained:
+            needed["weights"] = self.layout.weights(run.name, seed)
+        return needed
+
+    def predictions(self, wildcards) -> list[Path]:
+        """The indices of all that a run predicts."""
+        run, seed = self.plan[wildcards.run], wildcards.seed
+        made = {"t1ce": run.synthesizes, "seg": run.segments}
+        return [
+            self.layout.index(run.name, seed, what) for what, is_made in made.items() if is_made
+        ]
+
+    def all_scores(self, wildcards) -> list[Path]:
+        seeds = self.benchmark.results.seeds
+        return [self.layout.scores(run, seed) for run in self.plan.runs for seed in seeds]
+
+    def training_digest(self, wildcards) -> str:
+        return self.plan.digest(self.plan[wildcards.run], int(wildcards.seed))
+
+    def digest(self, rule: str) -> str:
+        """The settings and the code that a rule's result depends on, beside its input files."""
+        results, cohort = self.benchmark.results, self.benchmark.cohort
+        settings = {
+            "simulate": cohort.seed,
+            "prepare": results.slices.model_dump(),
+            "split": results.split.model_dump(mode="json"),
+            "score": [(PROTOCOLS / f"{name}.yaml").read_text() for name in results.protocols],
+            "tabulate": [self.benchmark.title, results.protocols, results.seeds],
+        }[rule]
+        return json.dumps([settings, fingerprint(CODE[rule])], sort_keys=True)

@@ -1,0 +1,66 @@
+"""Where every file of a benchmark's results lies: the only module that knows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of one benchmark, relative to the repository.
+
+    `results/store`   the cohort as training reads it, its split and its manifest
+    `results/runs`    a folder a training: weights, loss history, predictions, scores
+    `results/cases`   the test patients' predictions as NIfTI
+    `results/tables`  what to read
+    """
+
+    benchmark: str
+
+    @property
+    def phantom(self) -> Path:
+        return RESULTS / "phantom" / self.benchmark
+
+    @property
+    def store(self) -> Path:
+        return RESULTS / "store" / self.benchmark
+
+    @property
+    def split(self) -> Path:
+        return self.store / "split.csv"
+
+    @property
+    def manifest(self) -> Path:
+        return self.store / "manifest.csv"
+
+    @property
+    def tables(self) -> Path:
+        return RESULTS / "tables" / self.benchmark
+
+    def run(self, name: str, seed: int | str) -> Path:
+        return RESULTS / "runs" / self.benchmark / name / f"seed{seed}"
+
+    def weights(self, run: str, seed: int | str) -> Path:
+        return self.run(run, seed) / "weights.pt"
+
+    def checkpoints(self, run: str, seed: int | str) -> Path:
+        """What a training resumes from. No rule declares it: Snakemake deletes what it declares."""
+        return self.run(run, seed) / "checkpoints"
+
+    def predictions(self, run: str, seed: int | str, what: str) -> Path:
+        """The folder of a run's `t1ce` or `seg` volumes, one .npy a patient."""
+        return self.run(run, seed) / what
+
+    def index(self, run: str, seed: int | str, what: str) -> Path:
+        """Written last, when all volumes of `predictions` are there."""
+        return self.run(run, seed) / f"{what}.json"
+
+    def scores(self, run: str, seed: int | str) -> Path:
+        return self.run(run, seed) / "scores.csv"
+
+    def cases(self, run: str, seed: int | str) -> Path:
+        return RESULTS / "cases" / self.benchmark / run / f"seed{seed}"
+
+    def log(self, *parts: str) -> Path:
+        return RESULTS / "logs" / self.benchmark / ("/".join(parts) + ".log")

@@ -1,0 +1,102 @@
+"""The commands that run a trained entry over whole volumes: synthesize, segment, export."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from benchmarks.cohorts.store import StoredPatient, centre, from_int16, to_int16, to_nifti
+from benchmarks.config import Benchmark
+from benchmarks.errors import InputError
+from benchmarks.files import write_atomically
+from workflow import inference
+from workflow.layout import Layout
+from workflow.plan import Plan, Run
+from workflow.train import make_view, patients, trained_entry
+from workflow.training.devices import device
+
+
+def run_synthesize(benchmark: Benchmark, run: str, seed: int) -> None:
+    """Write T1ce as int16 (Z, crop, crop): of all patients where a segmentor trains on it."""
+    plan = Plan(benchmark)
+    if not plan[run].synthesizes:
+        raise InputError(f"`{run}` synthesises nothing: it is of kind `{plan[run].kind}`.")
+    split = "test" if plan[run].segments else None
+    _predict(plan, plan[run], seed, "t1ce", patients(benchmark, split))
+
+
+def run_segment(benchmark: Benchmark, run: str, seed: int) -> None:
+    """Write the test patients' classes as uint8 (Z, crop, crop)."""
+    plan = Plan(benchmark)
+    if not plan[run].segments:
+        raise InputError(f"`{run}` segments nothing: it is of kind `{plan[run].kind}`.")
+    _predict(plan, plan[run], seed, "seg", patients(benchmark, "test"))
+
+
+def _predict(plan: Plan, run: Run, seed: int, what: str, cohort: list[StoredPatient]) -> None:
+    layout, speed = Layout(plan.benchmark.name), plan.benchmark.speed
+    folder = layout.predictions(run.name, seed, what)
+    view = make_view(plan, run, seed)
+    with device(speed) as where:
+        entry = trained_entry(plan, run, seed, where)
+        for patient in cohort:
+            if what == "t1ce":
+                made = inference.synthesize(entry, patient, view, where, speed.inference_batch)
+                made = to_int16(made)
+            else:
+                made = inference.segment(entry, patient, view, where, speed.inference_batch)
+            with write_atomically(folder / f"{patient.patient}.npy") as file:
+                np.save(file, made)
+    _write_index(layout.index(run.name, seed, what), run.name, seed, cohort)
+
+
+def read_prediction(
+    layout: Layout, run: str, seed: int, what: str, patient: StoredPatient
+) -> np.ndarray:
+    """A predicted volume, (Z, crop, crop): T1ce as float32 in [-1, 1], or classes as uint8.
+
+    Raises
+    ------
+    InputError : it is missing, damaged, or of another grid than the patient's.
+    """
+    path = layout.predictions(run, seed, what) / f"{patient.patient}.npy"
+    mend = "Delete it and run the same command again."
+    try:
+        volume = np.load(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}). {mend}") from None
+    crop = patient.grid.crop
+    if volume.shape != (patient.shape[0], crop, crop):
+        raise InputError(
+            f"{path} has shape {volume.shape}, but patient {patient.patient} in the store has "
+            f"{patient.shape[0]} slices of {crop} x {crop}. {mend}"
+        )
+    return from_int16(volume) if what == "t1ce" else volume
+
+
+def run_export(benchmark: Benchmark, run: str, seed: int) -> None:
+    """Write the test patients' predictions as NIfTI that lies over the BraTS files."""
+    chosen, layout = Plan(benchmark)[run], Layout(benchmark.name)
+    kinds = {"t1ce": chosen.synthesizes, "seg": chosen.segments}
+    for patient in patients(benchmark, "test"):
+        for what in (kind for kind, made in kinds.items() if made):
+            volume = read_prediction(layout, run, seed, what, patient)
+            volume = centre(volume, patient.shape[1:], fill=-1 if what == "t1ce" else 0)
+            image = to_nifti(volume, patient.meta, "image" if what == "t1ce" else "labels")
+            _save(image, layout.cases(run, seed) / f"{patient.patient}_{what}.nii.gz")
+    _write_index(layout.cases(run, seed) / "index.json", run, seed, patients(benchmark, "test"))
+
+
+def _write_index(path: Path, run: str, seed: int, cohort: list[StoredPatient]) -> None:
+    """Say which volumes lie here; written last, so that its presence means all are there."""
+    index = {"run": run, "seed": seed, "patients": [p.patient for p in cohort]}
+    with write_atomically(path) as file:
+        file.write(json.dumps(index, indent=1).encode())
+
+
+def _save(image: nib.Nifti1Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".part-{path.name}")
+    nib.save(image, temporary)
+    temporary.replace(path)

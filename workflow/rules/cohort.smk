@@ -1,0 +1,60 @@
+# From raw NIfTI to the slice store and the split.
+
+if dag.benchmark.cohort.source == "phantom":
+
+    rule simulate:
+        output:
+            expand(
+                "{folder}/{{patient}}/{{patient}}_{kind}.nii.gz",
+                folder=dag.layout.phantom,
+                kind=["t1", "t2", "flair", "t1ce", "seg"],
+            ),
+        params:
+            arguments=dag.arguments,
+            digest=dag.digest("simulate"),
+        log:
+            dag.layout.log("simulate", "{patient}"),
+        conda:
+            "../../environment.yml"
+        message:
+            "Simulating {wildcards.patient}"
+        shell:
+            "python -m workflow simulate {params.arguments} --patient {wildcards.patient} > {log} 2>&1"
+
+
+rule prepare:
+    input:
+        dag.patient_files,
+    output:
+        volume=dag.layout.store / "{patient}.npy",
+        meta=dag.layout.store / "{patient}.json",
+    params:
+        arguments=dag.arguments,
+        digest=dag.digest("prepare"),
+    log:
+        dag.layout.log("prepare", "{patient}"),
+    conda:
+        "../../environment.yml"
+    message:
+        "Preparing {wildcards.patient}"
+    shell:
+        "python -m workflow prepare {params.arguments} --patient {wildcards.patient} > {log} 2>&1"
+
+
+rule split:
+    input:
+        dag.stored_patients,
+    output:
+        split=dag.layout.split,
+        manifest=dag.layout.manifest,
+    params:
+        arguments=dag.arguments,
+        digest=dag.digest("split"),
+    log:
+        dag.layout.log("split"),
+    conda:
+        "../../environment.yml"
+    message:
+        "Splitting the patients into train, val and test"
+    shell:
+        "python -m workflow split {params.arguments} > {log} 2>&1"

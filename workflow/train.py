@@ -1,0 +1,103 @@
+"""The command that trains one run, and how other commands get a trained entry back."""
+
+import hashlib
+
+import torch
+
+from benchmarks.cohorts.split import read_split
+from benchmarks.cohorts.store import StoredPatient
+from benchmarks.config import Benchmark
+from benchmarks.errors import InputError
+from benchmarks.files import write_csv
+from methods.contract import Entry
+from workflow.layout import Layout
+from workflow.plan import Plan, Run
+from workflow.training import checkpoint
+from workflow.training.data import View
+from workflow.training.devices import device
+from workflow.training.loop import Job, Machine, fit
+from workflow.training.seeding import seed_torch
+
+
+def run_train(benchmark: Benchmark, run: str, seed: int) -> None:
+    """Train, resuming where an earlier attempt was interrupted, and write the weights."""
+    plan, layout = Plan(benchmark), Layout(benchmark.name)
+    chosen = plan[run]
+    if not chosen.trained:
+        raise InputError(f"`{run}` is a control: there is nothing to train.")
+    job = make_job(plan, chosen, seed)
+    entry = make_entry(plan, chosen, seed)
+    speed = benchmark.speed
+    with device(speed) as where:
+        machine = Machine(where, speed.precision, speed.workers, speed.inference_batch)
+        weights = layout.weights(run, seed)
+        history = fit(entry, job, machine, layout.checkpoints(run, seed), weights)
+    rows = [epoch.values() for epoch in history]
+    write_csv(layout.run(run, seed) / "history.csv", list(history[0]), rows)
+
+
+def patients(benchmark: Benchmark, split: str | None = None) -> list[StoredPatient]:
+    """The stored patients of one split, or all, in the split file's order."""
+    layout = Layout(benchmark.name)
+    rows = read_split(layout.split)
+    return [StoredPatient(layout.store, r.patient) for r in rows if split in (None, r.split)]
+
+
+def make_view(plan: Plan, run: Run, seed: int) -> View:
+    upstream = None
+    if run.upstream:
+        upstream = Layout(plan.benchmark.name).predictions(run.upstream, seed, "t1ce")
+    return View(run.inputs, plan.benchmark.results.slices.crop, upstream)
+
+
+def make_job(plan: Plan, run: Run, seed: int) -> Job:
+    benchmark = plan.benchmark
+    training = benchmark.results.training
+    unpaired = run.method.description.pairing == "unpaired"
+    return Job(
+        name=run.name,
+        stream=_stream(run),
+        digest=_with_cohort(plan.digest(run, seed), benchmark),
+        seed=seed,
+        train=patients(benchmark, "train"),
+        val=patients(benchmark, "val"),
+        view=make_view(plan, run, seed),
+        pairing=training.unpaired if unpaired else "paired",
+        batch=training.batch,
+        epochs=plan.epochs(run),
+        steps_per_epoch=training.steps_per_epoch,
+        validated=run.segments,
+    )
+
+
+def make_entry(plan: Plan, run: Run, seed: int) -> Entry:
+    """The entry with its initial weights; those of the run that it continues, if it does."""
+    seed_torch(seed, _stream(run), "weights")
+    entry = run.entry()
+    if run.continues:
+        entry.restore(_trained_state(plan, run.continues, seed), parts=True)
+    return entry
+
+
+def trained_entry(plan: Plan, run: Run, seed: int, where: torch.device) -> Entry:
+    """The entry with its final weights on `where`; a control as it is."""
+    entry = run.entry()
+    if run.trained:
+        entry.restore(_trained_state(plan, run.name, seed))
+    return entry.to(where)
+
+
+def _trained_state(plan: Plan, run: str, seed: int) -> dict:
+    return checkpoint.load(Layout(plan.benchmark.name).weights(run, seed))["entry"]
+
+
+def _stream(run: Run) -> str:
+    """The same for a segmentor behind any synthesis: what differs is then the T1ce alone."""
+    return f"{run.method.name}.{run.variant}"
+
+
+def _with_cohort(digest: str, benchmark: Benchmark) -> str:
+    """`digest`, made to depend on the patients' files and their split too."""
+    layout = Layout(benchmark.name)
+    parts = [digest.encode(), layout.manifest.read_bytes(), layout.split.read_bytes()]
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]

@@ -1,0 +1,151 @@
+"""The training loop that every entry gets.
+
+An epoch depends on nothing but the weights that it starts from and on (seed, name, epoch): its
+random numbers are set anew from these three. So a checkpoint an epoch is enough to go on bit for
+bit after a kill at any moment.
+"""
+
+import contextlib
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.cohorts.store import StoredPatient
+from methods.contract import Entry
+from workflow.training import checkpoint
+from workflow.training.data import Pairing, View, batches, plan_epoch
+from workflow.training.progress import Progress
+from workflow.training.seeding import generator, seed_torch
+from workflow.training.validation import mean_dice
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TrainingError(Exception):
+    """A training that cannot end well, e.g. one that diverged; names the run and the loss."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training, and all that its result depends on.
+
+    Attributes
+    ----------
+    name : the run's name, for messages.
+    stream : what its random numbers are derived from, beside the seed and the epoch.
+    digest : identifies the training; a checkpoint of another one is not resumed from.
+    train, val : the patients of either split.
+    validated : choose the epoch of the best mean validation Dice; else the last epoch's weights.
+    """
+
+    name: str
+    stream: str
+    digest: str
+    seed: int
+    train: list[StoredPatient]
+    val: list[StoredPatient]
+    view: View
+    pairing: Pairing
+    batch: int
+    epochs: int
+    steps_per_epoch: int | None
+    validated: bool
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how to compute; none of it is meant to change a result beyond rounding."""
+
+    device: torch.device
+    precision: str = "float32"
+    workers: int = 0
+    inference_batch: int = 32
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        dtype = PRECISIONS.get(self.precision)
+        if dtype is None or self.device.type == "cpu":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype)
+
+    def scaler(self) -> torch.amp.GradScaler | None:
+        wanted = self.precision == "fp16" and self.device.type == "cuda"
+        return torch.amp.GradScaler(self.device.type) if wanted else None
+
+
+def fit(entry: Entry, job: Job, machine: Machine, checkpoints: Path, weights: Path) -> list[dict]:
+    """Train `entry`, resuming from `checkpoints` where it was interrupted, and write `weights`.
+
+    Returns
+    -------
+    The history: a dict an epoch with its mean losses and, where validated, `val_dice`.
+
+    Raises
+    ------
+    TrainingError : a loss became NaN or infinite.
+    """
+    entry.to(machine.device)
+    entry.scaler = machine.scaler()
+    history: list[dict] = []
+    if (found := checkpoint.resume(checkpoints, job.digest)) is not None:
+        entry.restore(found["entry"])
+        history = found["history"]
+    steps = len(_plan(job, 0))
+    progress = Progress(job.name, job.epochs, steps, done=len(history))
+    if history:
+        progress.say(f"going on after epoch {len(history)} of {job.epochs}")
+
+    for epoch in range(len(history), job.epochs):
+        record = _epoch(entry, job, machine, epoch, progress)
+        if job.validated:
+            view, batch = job.view, machine.inference_batch
+            record["val_dice"] = mean_dice(entry, job.val, view, machine.device, batch)
+        progress.epoch(epoch, {k: v for k, v in record.items() if k != "epoch"})
+        history = [*history, record]
+        state = {"digest": job.digest, "history": history, "entry": entry.state()}
+        if job.validated and _best(history) == epoch:
+            checkpoint.save(checkpoints / "best.pt", state)
+        checkpoint.save(checkpoints / "last.pt", state)
+
+    chosen = "best.pt" if job.validated else "last.pt"
+    checkpoint.save(weights, checkpoint.load(checkpoints / chosen) | {"history": history})
+    shutil.rmtree(checkpoints)
+    return history
+
+
+def _plan(job: Job, epoch: int) -> list:
+    draw = generator(job.seed, job.stream, "slices", epoch)
+    return plan_epoch(job.train, job.pairing, job.batch, draw, job.steps_per_epoch)
+
+
+def _epoch(
+    entry: Entry, job: Job, machine: Machine, epoch: int, progress: Progress
+) -> dict[str, float]:
+    """One pass over the training slices; the mean of each loss."""
+    entry.training(True)
+    seed_torch(job.seed, job.stream, "epoch", epoch)
+    sums: dict[str, torch.Tensor] = {}
+    picks = _plan(job, epoch)
+    loaded = batches(job.train, job.view, picks, machine.workers, machine.device)
+    for step, batch in enumerate(loaded, start=1):
+        with machine.autocast():
+            losses = entry.train_step(batch)
+        for name, loss in losses.items():
+            sums[name] = sums.get(name, 0.0) + loss.detach().double()
+        if progress.live:
+            progress.step(epoch, step, {name: x.item() / step for name, x in sums.items()})
+    means = {name: x.item() / len(picks) for name, x in sums.items()}
+    for name, value in means.items():
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"{job.name}: loss {name} is {value} in epoch {epoch + 1}. Lower its learning "
+                "rate, or set `speed.precision: float32` if it is not."
+            )
+    return {"epoch": epoch + 1} | means
+
+
+def _best(history: list[dict]) -> int:
+    """The first epoch (from 0) of the highest validation Dice."""
+    return max(range(len(history)), key=lambda epoch: history[epoch]["val_dice"])
