@@ -82,6 +82,8 @@ class Entry(ABC):
 
     def recall(self, memory: dict) -> None:
         """Take back what `memory` gave."""
+        if memory:
+            raise MethodError(f"{type(self).__name__} has a memory, but no `recall` to restore it.")
 
     @property
     def networks(self) -> dict[str, nn.Module]:

@@ -1,0 +1,110 @@
+"""Benchmark files: what is read, and what a wrong one is told."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.config import FOLDER, load
+from benchmarks.errors import InputError
+
+GOOD = "title: mine\ncohort: {source: phantom}\n"
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def fault(tmp_path: Path, text: str, **options: str) -> str:
+    with pytest.raises(InputError) as caught:
+        load(write(tmp_path, text), **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in (FOLDER / "scales").glob("*.yaml")))
+def test_every_scale_fits_the_papers_benchmark(name):
+    scaled = load("brats2020", data="somewhere", scale=name)
+    assert scaled.name == f"brats2020-{name}"
+    assert scaled.results.slices.crop < 224
+    assert scaled.results.split == load("brats2020", data="somewhere").results.split
+
+
+def test_brats2020_is_the_papers_size():
+    results = load("brats2020", data="somewhere").results
+    assert results.slices.model_dump() == {"crop": 224, "downsample": 1, "step": 1}
+    assert results.training.batch == 4
+    epochs = results.training.epochs
+    assert (epochs.synthesis, epochs.joint, epochs.segmentation) == (10, 100, 100)
+    assert results.split.fractions == (7, 1, 2)
+    assert results.params == {}
+
+
+def test_name_is_the_files_stem(tmp_path):
+    assert load(write(tmp_path, GOOD)).name == "mine"
+
+
+def test_unknown_key_names_file_line_key_and_mend(tmp_path):
+    message = fault(tmp_path, GOOD + "results:\n  training:\n    bacth: 4\n")
+    assert "mine.yaml, line 5, `results.training.bacth`" in message
+    assert "Did you mean `batch`?" in message
+
+
+def test_value_out_of_range_names_what_was_found(tmp_path):
+    message = fault(tmp_path, GOOD + "results:\n  training: {epochs: {joint: 0}}\n")
+    assert "mine.yaml, line 4, `results.training.epochs.joint`: found 0." in message
+    assert "greater than or equal to 1" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("title: [\n", ["is not YAML"]),
+        ("just words\n", ["expected keys", "just words"]),
+        ("title: mine\n", ["`cohort`", "missing"]),
+        (GOOD + "results: {slices: {crop: 100}}\n", ["line 3", "crop", "100", "multiple of 16"]),
+        (GOOD + "results: {seeds: []}\n", ["results.seeds", "at least 1 item"]),
+        (GOOD + "speed: {precision: float8}\n", ["speed.precision", "float8", "bf16"]),
+        ("title: mine\ncohort: {source: brats}\n", ["cohort.path", "data=/path/to/BraTS"]),
+        ("title: mine\ncohort: {source: mri}\n", ["cohort.source", "'mri'", "phantom"]),
+    ],
+)
+def test_faults(tmp_path, text, parts):
+    message = fault(tmp_path, text)
+    assert all(part in message for part in parts), message
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    message = fault(tmp_path, GOOD + "results: {slices: {crop: 1}, seeds: x}\nspeed: {gpu: 1}\n")
+    assert len(message.splitlines()) == 3
+
+
+def test_data_for_the_phantom_is_refused(tmp_path):
+    assert "benchmark=brats2020" in fault(tmp_path, GOOD, data="somewhere")
+
+
+def test_unknown_benchmark_lists_the_known_ones():
+    with pytest.raises(InputError, match="brats2020, phantom"):
+        load("brats2021")
+
+
+def test_a_scales_fault_names_the_scales_file(tmp_path):
+    scale = tmp_path / "tiny.yaml"
+    scale.write_text("results:\n  slices: {crop: 7}\n")
+    message = fault(tmp_path, GOOD, scale=str(scale))
+    assert "tiny.yaml, line 2" in message
+
+
+def test_a_scale_replaces_single_settings(tmp_path):
+    scale = tmp_path / "tiny.yaml"
+    scale.write_text("results: {slices: {crop: 64}, params: {unet: {width: 4}}}\n")
+    base = GOOD + "results: {slices: {step: 2}, params: {unet: {learning_rate: 0.1}}}\n"
+    results = load(write(tmp_path, base), scale=str(scale)).results
+    assert results.slices.model_dump() == {"crop": 64, "downsample": 1, "step": 2}
+    assert results.params == {"unet": {"width": 4, "learning_rate": 0.1}}
+
+
+def test_where_names_the_nearest_line_that_exists(tmp_path):
+    benchmark = load(write(tmp_path, GOOD + "results:\n  params:\n    unet: {width: 4}\n"))
+    assert "line 5" in benchmark.where("results", "params", "unet", "width")
+    assert "line 3" in benchmark.where("results", "segmentor")

@@ -1,0 +1,86 @@
+"""Every entry and every variant, found by itself, is held to the contract."""
+
+import contract_checks as checks
+import pytest
+import torch
+
+from benchmarks.config import load
+from methods.registry import Method, discover
+from workflow.fingerprint import _closure, _files
+
+METHODS = discover()
+# The demo's narrow networks, where it names them: the contract does not depend on widths.
+NARROW = load("phantom").results.params
+VARIANTS = [
+    pytest.param(method, variant, id=f"{method.name}.{variant}")
+    for method in METHODS.values()
+    for variant in method.variants
+]
+TRAINED = [p for p in VARIANTS if p.values[0].kind(p.values[1]) != "control"]
+
+
+def maker(method: Method, variant: str) -> checks.Make:
+    params = method.params(variant, NARROW.get(method.name, {}))
+    return lambda: method.entry(params, len(method.description.inputs))
+
+
+@pytest.mark.parametrize(("method", "variant"), VARIANTS)
+def test_predictions(method, variant):
+    checks.check_predictions(maker(method, variant), method.kind(variant))
+
+
+@pytest.mark.parametrize(("method", "variant"), TRAINED)
+def test_losses(method, variant):
+    checks.check_losses(maker(method, variant))
+
+
+@pytest.mark.parametrize(("method", "variant"), TRAINED)
+def test_gradients(method, variant):
+    checks.check_gradients(maker(method, variant))
+
+
+@pytest.mark.parametrize(("method", "variant"), TRAINED)
+def test_no_peeking(method, variant):
+    checks.check_no_peeking(maker(method, variant), method.kind(variant))
+
+
+@pytest.mark.parametrize(("method", "variant"), VARIANTS)
+def test_cases_apart(method, variant):
+    checks.check_cases_apart(maker(method, variant), method.kind(variant))
+
+
+@pytest.mark.parametrize(("method", "variant"), TRAINED)
+def test_seeds(method, variant):
+    checks.check_seeds(maker(method, variant))
+
+
+@pytest.mark.parametrize(("method", "variant"), TRAINED)
+def test_resuming(method, variant):
+    checks.check_resuming(maker(method, variant))
+
+
+@pytest.mark.parametrize(("method", "variant"), VARIANTS)
+def test_writes_nothing(method, variant):
+    checks.check_writes_nothing(maker(method, variant), method.kind(variant))
+
+
+@pytest.mark.parametrize(("method", "variant"), [p for p in VARIANTS if p.values[1] != "base"])
+def test_variant_differs_from_base(method, variant):
+    torch.manual_seed(0)
+    base, other = maker(method, "base")(), maker(method, variant)()
+    for entry in (base, other):
+        checks.train(entry, range(1))
+    assert not checks.same(checks.weights(base), checks.weights(other))
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_no_entry_imports_another(method):
+    others = {m.folder for m in METHODS.values()} - {method.folder}
+    files = _closure((f"methods.{method.name}.method",))
+    assert files >= set(_files(f"methods.{method.name}.method"))
+    assert not [f for f in files if f.parent in others]
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_only_controls_read_t1ce(method):
+    assert "t1ce" not in method.description.inputs or method.description.kind == "control"

@@ -1,0 +1,338 @@
+"""The real DAG, end to end, on phantom patients of full size with the smallest networks.
+
+The repository is copied, so that the tests can edit its code and see what Snakemake makes of it.
+"""
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nibabel as nib
+import pandas as pd
+import pytest
+import torch
+from made_up import write_cohort
+
+ROOT = Path(__file__).parents[1]
+TINY = """
+title: tiny phantom
+cohort: {source: phantom, patients: 6, seed: 14}
+results:
+  split: {fractions: [4, 1, 1], seed: 2}
+  slices: {crop: 48, downsample: 5, step: 5}
+  training:
+    batch: 2
+    steps_per_epoch: 8
+    epochs: {synthesis: 1, segmentation: 3, joint: 3}
+  params:
+    cutgan: {width: 2, head_features: 8}
+    maf_net: {width: 2, head_features: 8, unet_width: 4, unet_rate: 0.01}
+    unet: {width: 4, learning_rate: 0.01}
+speed: {device: cpu, threads: 1}
+"""
+RUNS = [
+    "copy_t1",
+    "copy_t1+unet",
+    "cutgan",
+    "cutgan+unet",
+    "maf_net",
+    "maf_net+unet",
+    "maf_net.average",
+    "maf_net.average+unet",
+    "maf_net.joint",
+    "real_t1ce",
+    "real_t1ce+unet",
+    "unet",
+]
+
+
+def copy_repository(folder: Path) -> Path:
+    skipped = shutil.ignore_patterns(
+        "results", ".git", ".venv", ".snakemake", "__pycache__", ".*_cache"
+    )
+    copy = shutil.copytree(ROOT, folder / "repository", ignore=skipped)
+    (copy / "tiny.yaml").write_text(TINY)
+    return copy
+
+
+def snakemake(folder: Path, *arguments: str, **config: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--config"]
+    command += [f"{key}={value}" for key, value in config.items()]
+    return run(folder, command)
+
+
+def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess:
+    # A test that itself runs under Snakemake or with other threads must not pass that on.
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = copy_repository(tmp_path_factory.mktemp("pipeline"))
+    done = snakemake(folder, benchmark="tiny.yaml")
+    assert done.returncode == 0, done.stdout[-5000:]
+    return folder
+
+
+def planned(folder: Path, *arguments: str, benchmark: str = "tiny.yaml") -> list[str]:
+    """The commands that Snakemake would run now."""
+    dry = snakemake(folder, "-n", *arguments, benchmark=benchmark)
+    assert dry.returncode == 0, dry.stdout[-5000:]
+    commands = re.findall(r"python -m workflow [^>\n]*", dry.stdout)
+    assert commands or "Nothing to be done" in dry.stdout, dry.stdout
+    return commands
+
+
+def runs_of(commands: list[str]) -> set[str]:
+    return {m.group(1) for c in commands if (m := re.search(r"--run (\S+)", c))}
+
+
+@pytest.fixture
+def edited(finished):
+    """A function that edits a file of the copy; the file is put back after the test."""
+    kept: dict[Path, str] = {}
+
+    def edit(name: str, old: str, new: str) -> None:
+        path = finished / name
+        text = kept.setdefault(path, path.read_text())
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    yield edit
+    for path, text in kept.items():
+        path.write_text(text)
+
+
+def test_table_one_has_every_row_with_numbers(finished):
+    table = pd.read_csv(finished / "results/tables/tiny/table1_ablation.csv")
+    for protocol, rows in table.groupby("protocol"):
+        assert list(rows.system) == [
+            "copy_t1+unet",
+            "unet",
+            "cutgan+unet",
+            "maf_net.average+unet",
+            "maf_net+unet",
+            "maf_net.joint",
+            "real_t1ce+unet",
+        ], protocol
+        assert rows.dice_wt.between(0, 1).all()
+        assert (rows.dice_wt_n == rows.patients).all()
+    assert table.dice_wt.nunique() > 6
+
+
+def test_table_two_has_every_synthesis(finished):
+    table = pd.read_csv(finished / "results/tables/tiny/table2_synthesis.csv")
+    strict = table[table.protocol == "strict"].set_index("system")
+    made = ["copy_t1", "cutgan", "maf_net.joint", "maf_net", "real_t1ce"]
+    assert set(made) < set(strict.index)
+    assert strict.loc[made, "ssim_brain"].between(-1, 1).all()
+    assert strict.loc["real_t1ce", "ssim_whole"] == 1
+    assert strict.loc["cyclegan", "status"] == "not run here"
+
+
+def test_titles_say_that_patients_are_simulated(finished):
+    for name in ("table1_ablation", "table2_synthesis"):
+        for end in ("md", "tex", "csv"):
+            assert "SIMULATED" in (finished / f"results/tables/tiny/{name}.{end}").read_text()
+
+
+def test_long_table_has_a_row_a_patient_region_metric_and_protocol(finished):
+    scores = pd.read_csv(finished / "results/tables/tiny/scores.csv")
+    assert set(scores.system) == set(RUNS)
+    key = ["system", "seed", "patient", "protocol", "task", "region", "metric", "postprocessing"]
+    assert not scores.duplicated(key).any()
+    split = pd.read_csv(finished / "results/store/tiny/split.csv")
+    assert set(scores.patient) == set(split.patient[split.split == "test"])
+
+
+def test_manifest_names_every_file_that_was_read(finished):
+    manifest = pd.read_csv(finished / "results/store/tiny/manifest.csv")
+    assert len(manifest) == 6 * 5
+    assert manifest.sha256.str.fullmatch("[0-9a-f]{64}").all()
+
+
+def test_exported_cases_lie_over_the_originals(finished):
+    cases = finished / "results/cases/tiny/maf_net.joint/seed0"
+    (seg,) = sorted(cases.glob("*_seg.nii.gz"))[:1]
+    image = nib.load(seg)
+    assert image.shape == (48, 48, 31)
+    patient = seg.name.removesuffix("_seg.nii.gz")
+    original = nib.load(next(finished.glob(f"results/phantom/tiny/{patient}/*_seg.nii.gz")))
+    for corner in ((0, 0, 0), (48, 48, 31)):
+        # Edges of the working grid's voxels, in mm, are edges of the original's.
+        ours = image.affine @ [*(c - 0.5 for c in corner), 1]
+        theirs = original.affine @ [*(5 * c - 0.5 for c in corner), 1]
+        assert ours == pytest.approx(theirs)
+
+
+def test_a_finished_run_reruns_nothing(finished):
+    assert planned(finished) == []
+
+
+def test_a_comment_reruns_nothing(finished, edited):
+    edited("methods/cutgan/method.py", "import torch\n", "# why not\nimport torch\n")
+    edited("workflow/training/loop.py", "import math\n", "import math  # mathematics\n")
+    edited("benchmarks/scoring/overlap.py", '"""', '"""Reworded. ')
+    assert planned(finished) == []
+
+
+def test_speed_reruns_nothing(finished, edited):
+    edited("tiny.yaml", "threads: 1", "threads: 2, precision: bf16, inference_batch: 4")
+    assert planned(finished) == []
+
+
+def test_a_mended_metric_retrains_nothing(finished, edited):
+    edited(
+        "benchmarks/scoring/overlap.py", "import numpy as np\n", "import numpy as np\nMENDED = 1\n"
+    )
+    verbs = {c.split()[3] for c in planned(finished)}
+    assert verbs == {"score", "tabulate"}
+
+
+def test_an_edited_entry_reruns_that_entry_alone(finished, edited):
+    edited("methods/cutgan/method.py", "0.5 * (\n", "0.51 * (\n")
+    commands = planned(finished)
+    assert runs_of(commands) == {"cutgan", "cutgan+unet"}
+    assert sum(" train " in c for c in commands) == 2
+
+
+def test_an_edited_parameter_reruns_that_entry_alone(finished, edited):
+    edited("tiny.yaml", "cutgan: {width: 2", "cutgan: {width: 3")
+    assert runs_of(planned(finished)) == {"cutgan", "cutgan+unet"}
+
+
+def test_shared_trainings_exist_once(finished):
+    commands = planned(finished, "--forceall")
+    trained = [c for c in commands if " train " in c]
+    assert len(trained) == len(runs_of(trained)) == len(RUNS) - 2  # but for the two controls
+
+
+def test_jobs_of_a_gpu_ask_for_the_profiles_slot(finished, edited):
+    edited("tiny.yaml", "device: cpu", "device: cuda")
+    dry = snakemake(finished, "-n", "--forceall", benchmark="tiny.yaml")
+    assert 'gpu=Resource("gpu", 1)' in dry.stdout, "the profile gives no limit"
+    jobs = re.split(r"\n\n", dry.stdout)
+    gpu = [j for j in jobs if re.search(r"python -m workflow (train|synthesize|segment) ", j)]
+    assert len(gpu) > 20
+
+
+@pytest.mark.parametrize("name", ["unet", "maf_net.joint"])
+def test_a_killed_training_ends_in_the_same_weights(finished, name):
+    """SIGKILL in the middle of epochs, again and again, through the rule's own command."""
+    if name == "maf_net.joint":
+        assert run(finished, command("train", "maf_net", seed=1)).returncode == 0
+    assert run(finished, command("train", name, seed=1)).returncode == 0
+    weights = finished / f"results/runs/tiny/{name}/seed1/weights.pt"
+    expected = torch.load(weights, weights_only=True)
+    weights.unlink()
+    chance, resumed = random.Random(name), False
+    for line in ("epoch 1/", "epoch 2/"):
+        output = kill_after(finished, command("train", name, seed=1), line, chance.uniform(0, 0.1))
+        resumed |= "going on after epoch" in output
+        assert not weights.exists(), "the training ended before it was killed"
+    last = run(finished, command("train", name, seed=1))
+    assert last.returncode == 0, last.stdout
+    assert "going on after epoch" in last.stdout
+    assert_same(torch.load(weights, weights_only=True), expected)
+
+
+def command(verb: str, name: str, seed: int) -> list[str]:
+    arguments = ["--benchmark", "tiny.yaml", "--run", name, "--seed", str(seed)]
+    return [sys.executable, "-m", "workflow", verb, *arguments]
+
+
+def kill_after(folder: Path, command: list[str], line: str, seconds: float) -> str:
+    process = subprocess.Popen(
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    seen = ""
+    for text in process.stdout:
+        seen += text
+        if line in text:
+            break
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return seen
+
+
+def assert_same(a, b) -> None:
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            assert_same(x, y)
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    else:
+        assert a == b
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    return copy_repository(tmp_path_factory.mktemp("bad"))
+
+
+def refused(repository: Path, **config: str) -> str:
+    done = snakemake(repository, **config)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout, done.stdout
+    assert not list(repository.glob("results/logs/**/train")), "a training was started"
+    return done.stdout
+
+
+def test_no_folder_at_the_path(repository):
+    message = refused(repository, benchmark="brats2020", data="/nowhere/BraTS")
+    assert "There is no folder /nowhere/BraTS" in message
+
+
+def test_a_patient_without_a_file(repository, tmp_path):
+    data = write_cohort(tmp_path, ["A", "B"])
+    (data / "B" / "B_flair.nii.gz").unlink()
+    message = refused(repository, benchmark="brats2020", data=str(data))
+    assert re.search(r"\bB\b.*flair", message)
+
+
+def test_a_misspelt_key(repository):
+    (repository / "mine.yaml").write_text(TINY.replace("batch:", "bacth:"))
+    message = refused(repository, benchmark="mine.yaml")
+    assert "mine.yaml, line 8, `results.training.bacth`" in message
+    assert "Did you mean `batch`?" in message
+
+
+def test_a_value_out_of_range(repository):
+    (repository / "mine.yaml").write_text(TINY.replace("batch: 2", "batch: 0"))
+    assert "found 0" in refused(repository, benchmark="mine.yaml")
+
+
+def test_an_unknown_config_key(repository):
+    message = refused(repository, benchmark="tiny.yaml", dataa="x")
+    assert "dataa" in message and "data=" in message
+
+
+def test_a_damaged_patient_stops_before_training_and_costs_no_other(repository, tmp_path):
+    data = write_cohort(tmp_path, ["A", "B", "C", "D"])
+    path = data / "C" / "C_t2.nii.gz"
+    path.write_bytes(path.read_bytes()[:2000])
+    message = refused(repository, benchmark="brats2020", scale="two_cores", data=str(data))
+    assert "C_t2.nii.gz" in message
+    store = repository / "results/store/brats2020-two_cores"
+    assert sorted(p.stem for p in store.glob("*.json")) == ["A", "B", "D"]
+    assert not list(store.glob("C*"))

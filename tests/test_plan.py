@@ -1,0 +1,182 @@
+"""Which trainings there are, which they build on, and what makes one stale."""
+
+import pytest
+
+from benchmarks.config import load
+from benchmarks.errors import InputError
+from benchmarks.reporting.published import read_published
+from workflow import fingerprint as fingerprints
+from workflow.fingerprint import fingerprint
+from workflow.plan import Plan
+
+HEADER = "title: mine\ncohort: {source: phantom}\n"
+
+
+def plan(tmp_path, text="") -> Plan:
+    path = tmp_path / "mine.yaml"
+    path.write_text(HEADER + text)
+    return Plan(load(str(path)))
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    return Plan(load("phantom"))
+
+
+def test_every_row_of_table_one_is_a_run(phantom):
+    rows = read_published().tables.table1_ablation.rows
+    assert len(rows) == 5
+    assert all(row.system in phantom.runs for row in rows)
+
+
+def test_floor_and_oracle_are_rows_too(phantom):
+    roles = {system.id: system.role for system in phantom.systems()}
+    assert roles["copy_t1"] == roles["copy_t1+unet"] == "floor"
+    assert roles["real_t1ce"] == roles["real_t1ce+unet"] == "oracle"
+    assert roles["cutgan+unet"] == roles["unet"] == "entry"
+
+
+def test_the_synthesis_phase_is_shared(phantom):
+    assert phantom["maf_net.joint"].continues == "maf_net"
+    assert phantom["maf_net+unet"].upstream == "maf_net"
+    assert [name for name in phantom.runs if name.startswith("cutgan")] == ["cutgan", "cutgan+unet"]
+
+
+def test_channels(phantom):
+    assert phantom["unet"].channels == 3
+    assert phantom["cutgan+unet"].channels == 4
+    assert phantom["real_t1ce"].channels == 4
+    assert phantom["maf_net.joint"].channels == 3
+
+
+def test_kinds(phantom):
+    joint, control = phantom["maf_net.joint"], phantom["copy_t1"]
+    assert joint.synthesizes and joint.segments and joint.trained
+    assert control.synthesizes and not control.segments and not control.trained
+
+
+def test_chosen_entries_bring_what_they_continue(tmp_path):
+    assert list(plan(tmp_path, "results: {entries: [maf_net.joint]}\n").runs) == [
+        "maf_net",
+        "maf_net+unet",
+        "maf_net.joint",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("results:\n  entries: [cutgam]\n", ["line 4", "methods/cutgam", "Did you mean `cutgan`?"]),
+        ("results:\n  params: {cutgam: {}}\n", ["line 4", "results.params.cutgam", "cutgan"]),
+        ("results:\n  segmentor: cutgan\n", ["line 4", "results.segmentor", "segmentation"]),
+        ("results:\n  params:\n    unet: {widht: 8}\n", ["line 5", "widht", "width"]),
+    ],
+)
+def test_faults_name_the_line(tmp_path, text, parts):
+    with pytest.raises(InputError) as caught:
+        plan(tmp_path, text)
+    assert all(part in str(caught.value) for part in parts), caught.value
+
+
+def test_a_parameter_of_a_wrong_type(tmp_path):
+    with pytest.raises(Exception, match=r"methods/unet.*`width`.*line 4"):
+        plan(tmp_path, "results:\n  params: {unet: {width: wide}}\n")
+
+
+def test_an_unknown_run_lists_the_known_ones(phantom):
+    with pytest.raises(InputError, match=r"no run `cutgan\+unt`.*cutgan\+unet"):
+        phantom["cutgan+unt"]
+
+
+def digests(plan: Plan, seed=0) -> dict[str, str]:
+    return {name: plan.digest(run, seed) for name, run in plan.runs.items()}
+
+
+def changed(before: dict, after: dict) -> set[str]:
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_speed_makes_nothing_stale(tmp_path):
+    text = "speed: {threads: 7, workers: 3, precision: fp16, inference_batch: 2}\n"
+    assert digests(plan(tmp_path)) == digests(plan(tmp_path, text))
+
+
+def test_one_entrys_parameter_makes_that_entry_stale_alone(tmp_path):
+    text = "results: {params: {cutgan: {width: 32}}}\n"
+    assert changed(digests(plan(tmp_path)), digests(plan(tmp_path, text))) == {
+        "cutgan",
+        "cutgan+unet",
+    }
+
+
+def test_a_continued_run_makes_its_followers_stale(tmp_path):
+    text = "results: {training: {epochs: {synthesis: 2}}}\n"
+    stale = changed(digests(plan(tmp_path)), digests(plan(tmp_path, text)))
+    assert "maf_net.joint" in stale and "maf_net+unet" in stale
+    assert not stale & {"unet", "copy_t1+unet", "real_t1ce+unet"}
+
+
+def test_seeds_are_trainings_of_their_own(phantom):
+    assert changed(digests(phantom, 0), digests(phantom, 1)) == set(phantom.runs)
+
+
+def test_protocols_make_no_training_stale(tmp_path):
+    text = "results: {protocols: [strict]}\n"
+    assert digests(plan(tmp_path)) == digests(plan(tmp_path, text))
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A repository of three modules: a imports b, b imports c inside a function."""
+    monkeypatch.setattr(fingerprints, "ROOT", tmp_path)
+    (tmp_path / "methods").mkdir()
+    files = {
+        "a": '"""Doc."""\nfrom methods.b import f\nimport numpy\n',
+        "b": "def f(x):\n    from methods import c\n    return c.g(x)\n",
+        "c": "def g(x):\n    return x\n",
+        "d": "z = 1\n",
+    }
+    for name, text in files.items():
+        (tmp_path / "methods" / f"{name}.py").write_text(text)
+    return tmp_path / "methods"
+
+
+def after(path, text):
+    fingerprints._tree.cache_clear()
+    fingerprints._imports.cache_clear()
+    path.write_text(text)
+    return fingerprint(["methods.a"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def g(x):  # a comment\n    return x\n",
+        'def g(x):\n    """A docstring."""\n\n    return (x)\n',
+        '"""A module docstring."""\n\ndef g(x):\n    return x\n',
+    ],
+)
+def test_comments_docstrings_and_layout_do_not_count(package, text):
+    before = after(package / "c.py", (package / "c.py").read_text())
+    assert after(package / "c.py", text) == before
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_an_edit_counts_wherever_it_is_imported(package, name):
+    path = package / f"{name}.py"
+    before = after(path, path.read_text())
+    assert after(path, path.read_text() + "q = 3\n") != before
+
+
+def test_what_is_not_imported_does_not_count(package):
+    before = after(package / "d.py", "z = 1\n")
+    assert after(package / "d.py", "z = 2\n") == before
+
+
+def test_a_metric_is_no_part_of_a_trainings_fingerprint():
+    files = fingerprints._closure(("workflow.training.loop", "methods.maf_net.method"))
+    names = {f.relative_to(fingerprints.ROOT).as_posix() for f in files}
+    assert "methods/layers/patchnce.py" in names and "benchmarks/cohorts/store.py" in names
+    assert not [n for n in names if n.startswith(("benchmarks/scoring", "benchmarks/reporting"))]
+    assert not [n for n in names if n.startswith("methods/cutgan")]
+    assert "benchmarks/config.py" not in names
