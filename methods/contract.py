@@ -112,6 +112,9 @@ class Entry(ABC):
     def to(self, device: torch.device) -> "Entry":
         for network in self.networks.values():
             network.to(device)
+        for optimizer in self.optimizers.values():
+            # Moments do not follow their parameters; loading puts them where those are now.
+            optimizer.load_state_dict(optimizer.state_dict())
         return self
 
     def training(self, mode: bool) -> "Entry":

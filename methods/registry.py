@@ -97,7 +97,7 @@ class Method:
         ]
         if len(found) != 1 or not issubclass(found[0], base):
             raise MethodError(
-                f"methods/{self.name}/method.py: found {[x.__name__ for x in found] or 'no entry'}; "
+                f"methods/{self.name}/method.py holds {len(found)} entries of its own; "
                 f"kind `{self.description.kind}` asks for exactly one subclass of {base.__name__}."
             )
         joint = [v for v in self.variants if self.kind(v) == "joint"]

@@ -207,6 +207,35 @@ def test_validation_dice_is_the_protocols(cohort):
     assert 0.1 < found < 1
 
 
+def test_moments_follow_their_parameters(cohort, tmp_path):
+    entry = made()
+    run(entry, job(cohort, epochs=1), tmp_path)
+    # To another type here, for lack of another device: both go by the same way.
+    entry.to(torch.float64)
+    assert {p.dtype for p in entry.network.parameters()} == {torch.float64}
+    assert {s["exp_avg"].dtype for s in entry.optimizer.state.values()} == {torch.float64}
+
+
+def test_one_process_at_a_time_trains_into_a_folder(tmp_path):
+    second = checkpoint.exclusive(tmp_path)
+    with checkpoint.exclusive(tmp_path), pytest.raises(InputError, match="Another process"):
+        second.__enter__()
+    with checkpoint.exclusive(tmp_path):
+        pass
+
+
+def test_a_variant_takes_over_what_it_shares_with_the_run_that_it_continues():
+    torch.manual_seed(0)
+    first, second = made(), made()
+    second.extra = nn.Conv2d(1, 1, 1)
+    before = second.extra.weight.clone()
+    with torch.no_grad():
+        first.network[0].weight.fill_(0.5)
+    second.restore(first.state(), parts=True)
+    assert (second.network[0].weight == 0.5).all()
+    assert torch.equal(second.extra.weight, before)
+
+
 def test_seeds_depend_on_every_part():
     seeds = {derive(*parts) for parts in [(0, "a", 1), (1, "a", 1), (0, "b", 1), (0, "a", 2)]}
     assert len(seeds) == 4

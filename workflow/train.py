@@ -28,7 +28,7 @@ def run_train(benchmark: Benchmark, run: str, seed: int) -> None:
     job = make_job(plan, chosen, seed)
     entry = make_entry(plan, chosen, seed)
     speed = benchmark.speed
-    with device(speed) as where:
+    with checkpoint.exclusive(layout.run(run, seed)), device(speed) as where:
         machine = Machine(where, speed.precision, speed.workers, speed.inference_batch)
         weights = layout.weights(run, seed)
         history = fit(entry, job, machine, layout.checkpoints(run, seed), weights)

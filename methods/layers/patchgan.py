@@ -37,4 +37,4 @@ class PatchDiscriminator(nn.Module):
 
 def lsgan(scores: Tensor, target: float) -> Tensor:
     """Least-squares GAN loss (Mao et al. 2017): mean squared distance of `scores` to `target`."""
-    return (scores - target).square().mean()
+    return (scores.float() - target).square().mean()

@@ -44,14 +44,16 @@ def info_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
     queries, keys : (B, P, features), unit vectors; no gradient flows into the keys.
     """
     keys = keys.detach()
-    positive = (queries * keys).sum(dim=2, keepdim=True)
-    similarity = queries @ keys.transpose(1, 2)
-    own = torch.eye(similarity.shape[1], dtype=torch.bool, device=similarity.device)
-    # The official code overwrites the diagonal with -10 and keeps it as a 257th class.
-    logits = torch.cat([positive, similarity.masked_fill(own, -10.0)], dim=2) / temperature
-    return F.cross_entropy(
-        logits.flatten(0, 1), logits.new_zeros(logits[..., 0].numel(), dtype=torch.long)
-    )
+    # Divided by the temperature, what half precision rounds off would change a logit visibly.
+    with torch.autocast(queries.device.type, enabled=False):
+        positive = (queries * keys).sum(dim=2, keepdim=True)
+        similarity = queries @ keys.transpose(1, 2)
+        own = torch.eye(similarity.shape[1], dtype=torch.bool, device=similarity.device)
+        # The official code overwrites the diagonal with -10 and keeps it as a 257th class.
+        negatives = similarity.masked_fill(own, -10.0)
+        logits = torch.cat([positive, negatives], dim=2).flatten(0, 1) / temperature
+        first = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
+        return F.cross_entropy(logits, first)
 
 
 def patch_nce(

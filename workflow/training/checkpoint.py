@@ -1,5 +1,8 @@
 """Checkpoints: whole or not there, and never of another training."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,25 @@ import torch
 
 from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Let one process at a time train into `folder`; the lock dies with its process.
+
+    Raises
+    ------
+    InputError : another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"Another process is training into {folder}. Wait for it, or stop it."
+            ) from None
+        yield
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
