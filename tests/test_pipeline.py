@@ -24,7 +24,7 @@ TINY = """
 title: tiny phantom
 cohort: {source: phantom, patients: 6, seed: 14}
 results:
-  split: {fractions: [4, 1, 1], seed: 2}
+  split: {fractions: [4, 1, 1], seed: 6}
   slices: {crop: 48, downsample: 5, step: 5}
   training:
     batch: 2
@@ -204,7 +204,7 @@ def test_a_mended_metric_retrains_nothing(finished, edited):
 
 
 def test_an_edited_entry_reruns_that_entry_alone(finished, edited):
-    edited("methods/cutgan/method.py", "0.5 * (\n", "0.51 * (\n")
+    edited("methods/cutgan/method.py", "gan + 0.5 * (", "gan + 0.51 * (")
     commands = planned(finished)
     assert runs_of(commands) == {"cutgan", "cutgan+unet"}
     assert sum(" train " in c for c in commands) == 2
@@ -221,13 +221,18 @@ def test_shared_trainings_exist_once(finished):
     assert len(trained) == len(runs_of(trained)) == len(RUNS) - 2  # but for the two controls
 
 
-def test_jobs_of_a_gpu_ask_for_the_profiles_slot(finished, edited):
-    edited("tiny.yaml", "device: cpu", "device: cuda")
-    dry = snakemake(finished, "-n", "--forceall", benchmark="tiny.yaml")
-    assert 'gpu=Resource("gpu", 1)' in dry.stdout, "the profile gives no limit"
-    jobs = re.split(r"\n\n", dry.stdout)
-    gpu = [j for j in jobs if re.search(r"python -m workflow (train|synthesize|segment) ", j)]
-    assert len(gpu) > 20
+def test_gpu_jobs_never_outnumber_the_profiles_slots(tmp_path):
+    """The suite's profile, found with no flag, before a Snakefile whose jobs note who else runs."""
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    (tmp_path / "Snakefile").write_text(
+        "rule all:\n    input: expand('{n}.done', n=range(3))\n"
+        "rule train:\n    output: '{n}.done'\n    resources: gpu=1\n"
+        "    shell: 'mkdir running && sleep 0.5 && rmdir running && touch {output}'\n"
+    )
+    command = [sys.executable, "-m", "snakemake", "--cores", "3"]
+    assert run(tmp_path, command).returncode == 0
+    more = run(tmp_path, [*command, "--forceall", "--resources", "gpu=3"])
+    assert more.returncode != 0, "jobs never met, so this test could not fail"
 
 
 @pytest.mark.parametrize("name", ["unet", "maf_net.joint"])
@@ -320,6 +325,13 @@ def test_a_misspelt_key(repository):
 def test_a_value_out_of_range(repository):
     (repository / "mine.yaml").write_text(TINY.replace("batch: 2", "batch: 0"))
     assert "found 0" in refused(repository, benchmark="mine.yaml")
+
+
+def test_a_split_that_leaves_nobody_for_validation(repository):
+    (repository / "mine.yaml").write_text(TINY.replace("seed: 6", "seed: 2"))
+    message = refused(repository, benchmark="mine.yaml")
+    assert "leaves no patient for val. Set the seed to 6" in message
+    assert not (repository / "results").exists()
 
 
 def test_an_unknown_config_key(repository):

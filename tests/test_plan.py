@@ -6,9 +6,11 @@ from benchmarks.config import load
 from benchmarks.errors import InputError
 from benchmarks.reporting.published import read_published
 from workflow import fingerprint as fingerprints
+from workflow.dag import Dag
 from workflow.fingerprint import fingerprint
 from workflow.plan import Plan
 
+SPLIT = "results: {split: {seed: 1}}\n"
 HEADER = "title: mine\ncohort: {source: phantom}\n"
 
 
@@ -123,6 +125,16 @@ def test_seeds_are_trainings_of_their_own(phantom):
 def test_protocols_make_no_training_stale(tmp_path):
     text = "results: {protocols: [strict]}\n"
     assert digests(plan(tmp_path)) == digests(plan(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("setting", "visible", "gpu"),
+    [("cpu", "0", 0), ("auto", "", 0), ("auto", "0", 1), ("cuda", "", 1)],
+)
+def test_gpu_jobs_ask_for_a_gpu(tmp_path, monkeypatch, setting, visible, gpu):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    (tmp_path / "mine.yaml").write_text(HEADER + f"speed: {{device: {setting}}}\n" + SPLIT)
+    assert Dag({"benchmark": str(tmp_path / "mine.yaml")}).gpu == gpu
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.cohorts.brats import PatientFiles, find_patients
-from benchmarks.cohorts.split import read_split, split, write_split
+from benchmarks.cohorts.split import Row, read_split, split, write_split
 from benchmarks.cohorts.store import Grid, StoredPatient, prepare
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
@@ -46,16 +46,23 @@ def run_prepare(benchmark: Benchmark, patient: str) -> None:
     prepare(known[patient], Layout(benchmark.name).store, grid)
 
 
+def assign(benchmark: Benchmark, files: dict[str, PatientFiles]) -> list[Row]:
+    """Who trains, validates and tests; known before any file is opened."""
+    settings = benchmark.results.split
+    if settings.file is None:
+        cohort = [(name, one.grade) for name, one in files.items()]
+        return split(cohort, settings.fractions, settings.seed)
+    rows = read_split(settings.file)
+    _check_same_patients(set(files), {row.patient for row in rows}, settings.file)
+    return rows
+
+
 def run_split(benchmark: Benchmark) -> None:
     """Write the split, and the manifest of what was read."""
-    layout, settings = Layout(benchmark.name), benchmark.results.split
-    stored = [StoredPatient(layout.store, name) for name in patient_files(benchmark)]
-    cohort = [(p.patient, p.grade) for p in stored]
-    if settings.file is None:
-        rows = split(cohort, settings.fractions, settings.seed)
-    else:
-        rows = read_split(settings.file)
-        _check_same_patients({name for name, _ in cohort}, {r.patient for r in rows}, settings.file)
+    layout = Layout(benchmark.name)
+    files = patient_files(benchmark)
+    stored = [StoredPatient(layout.store, name) for name in files]
+    rows = assign(benchmark, files)
     _check_tumours(stored, {r.patient: r.split for r in rows})
     _write_manifest(stored, layout.manifest)
     write_split(rows, layout.split)

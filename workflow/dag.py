@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from benchmarks.config import Benchmark, load
-from workflow.cohort import patient_files
+from workflow.cohort import assign, patient_files
 from workflow.fingerprint import fingerprint
 from workflow.layout import Layout
 from workflow.plan import Plan
@@ -40,6 +40,7 @@ class Dag:
         self.layout = Layout(self.benchmark.name)
         self.plan = Plan(self.benchmark)
         self.files = patient_files(self.benchmark)
+        assign(self.benchmark, self.files)  # complains now rather than when all are prepared
         self.arguments = " ".join(f"--{k} {shlex.quote(v)}" for k, v in chosen.items())
         speed = self.benchmark.speed
         self.threads = speed.threads

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from methods.contract import Batch, Params, Synthesizer, frozen
 from methods.layers.init import initialise, xavier
-from methods.layers.patchgan import PatchDiscriminator, lsgan
+from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, lsgan
 from methods.layers.patchnce import PatchHeads, patch_nce
 from methods.layers.resnet import Decoder, Encoder
 
@@ -49,9 +49,7 @@ class Cut(Synthesizer):
         generated = self.decoder(code)
         fake = generated[: len(real)]
 
-        d_loss = 0.5 * (
-            lsgan(self.discriminator(fake.detach()), 0.0) + lsgan(self.discriminator(real), 1.0)
-        )
+        d_loss = discriminator_loss(self.discriminator, fake, real)
         self.update(d_loss, self.d_optimizer)
 
         with frozen(self.discriminator):

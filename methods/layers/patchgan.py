@@ -35,6 +35,11 @@ class PatchDiscriminator(nn.Module):
         return self.layers(image)
 
 
+def discriminator_loss(discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
+    """Half of LSGAN's loss of `fake` against 0 and `real` against 1; none of it reaches G."""
+    return 0.5 * (lsgan(discriminator(fake.detach()), 0.0) + lsgan(discriminator(real), 1.0))
+
+
 def lsgan(scores: Tensor, target: float) -> Tensor:
     """Least-squares GAN loss (Mao et al. 2017): mean squared distance of `scores` to `target`."""
     return (scores.float() - target).square().mean()

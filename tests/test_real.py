@@ -1,0 +1,52 @@
+"""Real patients through the store, the controls and the strict protocol, at full size."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.cohorts.brats import find_patients
+from benchmarks.cohorts.store import Grid, StoredPatient, prepare
+from benchmarks.scoring.protocol import load_protocol, score_synthesis
+from methods.registry import discover
+from workflow.inference import synthesize
+from workflow.training.data import View
+
+BRATS_DIR = os.environ.get("BRATS_DIR")
+pytestmark = pytest.mark.skipif(
+    not BRATS_DIR, reason="BRATS_DIR is unset: it should name a folder of real BraTS patients"
+)
+
+
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store")
+    chosen = find_patients(Path(BRATS_DIR))[:2]
+    for files in chosen:
+        prepare(files, folder, Grid())
+    return [StoredPatient(folder, files.patient) for files in chosen]
+
+
+def scores(control: str, patient: StoredPatient) -> dict[tuple[str, str], float]:
+    method = discover()[control]
+    inputs = method.description.inputs
+    entry = method.entry(method.params("base", {}), len(inputs))
+    made = synthesize(entry, patient, View(inputs, 224), torch.device("cpu"), 32)
+    images, labels = patient.volume(224)
+    rows = score_synthesis(load_protocol("strict"), images[3], made, labels)
+    return {(row["metric"], row["region"]): row["value"] for row in rows}
+
+
+def test_copying_t1_looks_good_over_air_and_fails_inside_the_enhancing_tumour(patients):
+    for patient in patients:
+        found = scores("copy_t1", patient)
+        assert found["ssim", "whole"] > 0.8
+        assert found["ssim", "et"] < found["ssim", "brain"] < found["ssim", "whole"]
+        assert found["ssim", "et"] < 0.5
+
+
+def test_the_real_t1ce_is_perfect(patients):
+    found = scores("real_t1ce", patients[0])
+    assert all(value == 1 for (metric, _), value in found.items() if metric == "ssim")
+    assert all(value == float("inf") for (metric, _), value in found.items() if metric == "psnr")
