@@ -15,7 +15,7 @@ from workflow.dag import Dag
 
 try:
     dag = Dag(config)
-except (InputError, MethodError, ValueError) as error:
+except (InputError, MethodError) as error:
     raise WorkflowError(str(error)) from None
 
 

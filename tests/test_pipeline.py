@@ -235,6 +235,25 @@ def test_gpu_jobs_never_outnumber_the_profiles_slots(tmp_path):
     assert more.returncode != 0, "jobs never met, so this test could not fail"
 
 
+def test_a_replaced_file_of_a_patient_retrains(finished):
+    """Though the split, which training reads, stays the same to the byte."""
+    split = finished / "results/store/tiny/split.csv"
+    patient = pd.read_csv(split).query("split == 'train'").patient.iloc[0]
+    path = finished / f"results/phantom/tiny/{patient}/{patient}_t2.nii.gz"
+    kept, before = path.read_bytes(), split.read_bytes()
+    original = nib.load(path)
+    voxels = original.get_fdata()
+    voxels[voxels > 0] = voxels.max() + 1 - voxels[voxels > 0]
+    nib.save(nib.Nifti1Image(voxels.astype("int16"), original.affine), path)
+    weights = finished / "results/runs/tiny/copy_t1+unet/seed0/weights.pt"
+    trained = weights.stat().st_mtime_ns
+    done = snakemake(finished, str(weights.relative_to(finished)), benchmark="tiny.yaml")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert split.read_bytes() == before
+    assert weights.stat().st_mtime_ns > trained
+    path.write_bytes(kept)
+
+
 @pytest.mark.parametrize("name", ["unet", "maf_net.joint"])
 def test_a_killed_training_ends_in_the_same_weights(finished, name):
     """SIGKILL in the middle of epochs, again and again, through the rule's own command."""

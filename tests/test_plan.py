@@ -111,6 +111,12 @@ def test_one_entrys_parameter_makes_that_entry_stale_alone(tmp_path):
     }
 
 
+def test_another_grid_makes_all_stale(tmp_path):
+    for text in ("downsample: 2", "step: 3", "crop: 64"):
+        after = digests(plan(tmp_path, f"results: {{slices: {{{text}}}}}\n"))
+        assert changed(digests(plan(tmp_path)), after) == set(after)
+
+
 def test_a_continued_run_makes_its_followers_stale(tmp_path):
     text = "results: {training: {epochs: {synthesis: 2}}}\n"
     stale = changed(digests(plan(tmp_path)), digests(plan(tmp_path, text)))

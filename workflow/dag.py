@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from benchmarks.config import Benchmark, load
+from benchmarks.errors import InputError
 from workflow.cohort import assign, patient_files
 from workflow.fingerprint import fingerprint
 from workflow.layout import Layout
@@ -34,7 +35,7 @@ class Dag:
     def __init__(self, config: dict):
         unknown = set(config) - {"benchmark", "data", "scale"}
         if unknown:
-            raise ValueError(f"--config {unknown.pop()}=...: write benchmark=, data= or scale=.")
+            raise InputError(f"--config {unknown.pop()}=...: write benchmark=, data= or scale=.")
         chosen = {"benchmark": "phantom"} | {k: str(v) for k, v in config.items()}
         self.benchmark: Benchmark = load(**chosen)
         self.layout = Layout(self.benchmark.name)
@@ -65,9 +66,9 @@ class Dag:
         return list(self.files[wildcards.patient].all_files.values())
 
     def before_training(self, wildcards) -> dict[str, Path]:
-        """The split, and what the run builds on."""
+        """The split, the patients' checksums, and what the run builds on."""
         run, seed = self.plan[wildcards.run], wildcards.seed
-        needed = {"split": self.layout.split}
+        needed = {"split": self.layout.split, "manifest": self.layout.manifest}
         if run.upstream:
             needed["t1ce"] = self.layout.index(run.upstream, seed, "t1ce")
         if run.continues:

@@ -115,7 +115,7 @@ class Plan:
             "params": run.params.model_dump(),
             "epochs": self.epochs(run) if run.trained else 0,
             "training": results.training.model_dump(exclude={"epochs"}),
-            "crop": results.slices.crop,
+            "slices": results.slices.model_dump(),
             "code": fingerprint(code),
             "before": [self.digest(self.runs[x], seed) for x in before],
         }

@@ -1,5 +1,6 @@
 """The commands that run a trained entry over whole volumes: synthesize, segment, export."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def _predict(plan: Plan, run: Run, seed: int, what: str, cohort: list[StoredPati
     layout, speed = Layout(plan.benchmark.name), plan.benchmark.speed
     folder = layout.predictions(run.name, seed, what)
     view = make_view(plan, run, seed)
+    checksums = {}
     with device(speed) as where:
         entry = trained_entry(plan, run, seed, where)
         for patient in cohort:
@@ -48,7 +50,19 @@ def _predict(plan: Plan, run: Run, seed: int, what: str, cohort: list[StoredPati
                 made = inference.segment(entry, patient, view, where, speed.inference_batch)
             with write_atomically(folder / f"{patient.patient}.npy") as file:
                 np.save(file, made)
-    _write_index(layout.index(run.name, seed, what), run.name, seed, cohort)
+            checksums[patient.patient] = hashlib.sha256(made).hexdigest()
+    _write_index(layout.index(run.name, seed, what), run.name, seed, checksums)
+
+
+def _write_index(path: Path, run: str, seed: int, volumes: dict[str, str]) -> None:
+    """Say which volumes lie here and what is in them.
+
+    Written last, so its presence means that all are there; and other volumes make another index,
+    which is how Snakemake, comparing small files by their content, notices them.
+    """
+    index = {"run": run, "seed": seed, "volumes": volumes}
+    with write_atomically(path) as file:
+        file.write(json.dumps(index, indent=1).encode())
 
 
 def read_prediction(
@@ -79,20 +93,16 @@ def run_export(benchmark: Benchmark, run: str, seed: int) -> None:
     """Write the test patients' predictions as NIfTI that lies over the BraTS files."""
     chosen, layout = Plan(benchmark)[run], Layout(benchmark.name)
     kinds = {"t1ce": chosen.synthesizes, "seg": chosen.segments}
+    volumes = {}
     for patient in patients(benchmark, "test"):
         for what in (kind for kind, made in kinds.items() if made):
             volume = read_prediction(layout, run, seed, what, patient)
             volume = centre(volume, patient.shape[1:], fill=-1 if what == "t1ce" else 0)
+            name = f"{patient.patient}_{what}.nii.gz"
             image = to_nifti(volume, patient.meta, "image" if what == "t1ce" else "labels")
-            _save(image, layout.cases(run, seed) / f"{patient.patient}_{what}.nii.gz")
-    _write_index(layout.cases(run, seed) / "index.json", run, seed, patients(benchmark, "test"))
-
-
-def _write_index(path: Path, run: str, seed: int, cohort: list[StoredPatient]) -> None:
-    """Say which volumes lie here; written last, so that its presence means all are there."""
-    index = {"run": run, "seed": seed, "patients": [p.patient for p in cohort]}
-    with write_atomically(path) as file:
-        file.write(json.dumps(index, indent=1).encode())
+            _save(image, layout.cases(run, seed) / name)
+            volumes[name] = hashlib.sha256(volume).hexdigest()
+    _write_index(layout.cases(run, seed) / "index.json", run, seed, volumes)
 
 
 def _save(image: nib.Nifti1Image, path: Path) -> None:

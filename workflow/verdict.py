@@ -36,9 +36,7 @@ def run_score(benchmark: Benchmark, run: str, seed: int) -> None:
 def _scores(
     layout: Layout, run: Run, seed: int, patient: StoredPatient, protocol: Protocol
 ) -> list[dict]:
-    # The paper's images are the central crop; the strict protocol judges the whole volume, where
-    # what lies outside the crop counts as background.
-    size = (patient.grid.crop,) * 2 if protocol.name == "paper" else patient.shape[1:]
+    size = (patient.grid.crop,) * 2 if protocol.frame == "crop" else patient.shape[1:]
     images, labels = patient.volume()
     labels = centre(labels, size, fill=-1)
     rows = []

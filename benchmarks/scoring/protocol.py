@@ -94,10 +94,11 @@ class Protocol(_Settings):
     """One file of benchmarks/protocols."""
 
     name: str
+    frame: Literal["crop", "volume"]
+    """What is compared in-plane: the networks' central crop, or all of it. The caller cuts."""
     slices: Literal["tumour", "all"]
     normalisation: str
     """What the scored intensities are, for people; the caller has done it."""
-    table: Literal["mean", "mean_ci_paired"]
     synthesis: SynthesisRules
     segmentation: SegmentationRules
 
