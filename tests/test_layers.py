@@ -2,6 +2,7 @@
 
 import math
 
+import contract_checks as checks
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from methods.contract import frozen
 from methods.layers.blur import BlurDown, BlurUp
 from methods.layers.init import initialise, xavier
-from methods.layers.patchgan import PatchDiscriminator, lsgan
+from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
 from methods.layers.patchnce import PatchHeads, draw_positions, info_nce, patch_nce
 from methods.layers.resnet import TAPS, Decoder, Encoder
 from methods.layers.unet import UNet
@@ -175,9 +176,44 @@ def test_positions_are_drawn_without_replacement():
     assert len(large) == len(set(large.tolist())) == 256
 
 
-def test_lsgan_by_hand():
-    assert lsgan(torch.tensor([1.0, 3.0]), 0.0).item() == 5
-    assert lsgan(torch.tensor([1.0, 3.0]), 1.0).item() == 2
+def test_gan_losses_by_hand():
+    scores = torch.tensor([1.0, 3.0])
+    assert gan_loss(scores, 0.0).item() == 5
+    assert gan_loss(scores, 1.0).item() == 2
+    expected = (math.log(1 + math.exp(-1)) + math.log(1 + math.exp(-3))) / 2
+    assert gan_loss(scores, 1.0, "logistic").item() == pytest.approx(expected)
+
+
+def test_discriminator_loss_halves_and_detaches():
+    fake, real = torch.full((1,), 3.0, requires_grad=True), torch.full((1,), 5.0)
+    loss = discriminator_loss(nn.Identity(), fake, real)
+    assert loss.item() == 0.5 * (9 + 16)
+    assert not loss.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("option", "heads"),
+    [({"shared_heads": False}, 3), ({"gan": "logistic"}, 1), ({"nce_factor": 1.0}, 1)],
+)
+def test_readings_of_the_paper_are_options(option, heads):
+    """Each of them trains, and differs from the default after one step."""
+    method = discover()["maf_net"]
+    small = {"width": 2, "head_features": 8}
+    entries = []
+    for overrides in (small, small | option):
+        torch.manual_seed(0)
+        entries.append(method.entry(method.params("base", overrides), 3))
+        checks.train(entries[-1], range(1))
+    assert len(entries[1].heads) == heads
+    assert not checks.same(checks.weights(entries[0]), checks.weights(entries[1]))
+
+
+def test_nine_blocks_may_all_lie_in_the_encoders():
+    method = discover()["maf_net"]
+    small = {"width": 2, "head_features": 8, "encoder_blocks": 9, "decoder_blocks": 0}
+    entry = method.entry(method.params("base", small), 3)
+    assert entry.encoders[0].taps == TAPS
+    checks.train(entry, range(1))
 
 
 def test_initialisation():

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from methods.contract import Batch, Params, Synthesizer, frozen
 from methods.layers.init import initialise, xavier
-from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, lsgan
+from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
 from methods.layers.patchnce import PatchHeads, patch_nce
 from methods.layers.resnet import Decoder, Encoder
 
@@ -53,7 +53,7 @@ class Cut(Synthesizer):
         self.update(d_loss, self.d_optimizer)
 
         with frozen(self.discriminator):
-            gan = lsgan(self.discriminator(fake), 1.0)
+            gan = gan_loss(self.discriminator(fake), 1.0)
         _, queries = self.encoder(generated)
         nce = self._nce(queries, keys, slice(None, len(real)))
         identity = self._nce(queries, keys, slice(len(real), None))

@@ -1,8 +1,14 @@
-"""CUT's PatchGAN discriminator and the least-squares GAN loss."""
+"""CUT's PatchGAN discriminator, and the losses that it is trained by."""
 
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.layers.blur import BlurDown
+
+GanForm = Literal["least_squares", "logistic"]
 
 
 class PatchDiscriminator(nn.Module):
@@ -35,11 +41,24 @@ class PatchDiscriminator(nn.Module):
         return self.layers(image)
 
 
-def discriminator_loss(discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
-    """Half of LSGAN's loss of `fake` against 0 and `real` against 1; none of it reaches G."""
-    return 0.5 * (lsgan(discriminator(fake.detach()), 0.0) + lsgan(discriminator(real), 1.0))
+def gan_loss(scores: Tensor, target: float, form: GanForm = "least_squares") -> Tensor:
+    """Mean distance of patch scores to `target`, 1 for real and 0 for fake.
+
+    Parameters
+    ----------
+    form : `least_squares` (Mao et al. 2017), or `logistic`, the cross-entropy of Goodfellow et al.
+        2014; with target 1 for the generator that is its non-saturating form.
+    """
+    scores = scores.float()
+    wanted = torch.full_like(scores, target)
+    if form == "least_squares":
+        return F.mse_loss(scores, wanted)
+    return F.binary_cross_entropy_with_logits(scores, wanted)
 
 
-def lsgan(scores: Tensor, target: float) -> Tensor:
-    """Least-squares GAN loss (Mao et al. 2017): mean squared distance of `scores` to `target`."""
-    return (scores.float() - target).square().mean()
+def discriminator_loss(
+    discriminator: nn.Module, fake: Tensor, real: Tensor, form: GanForm = "least_squares"
+) -> Tensor:
+    """Half of the loss of `fake` against 0 and `real` against 1; no gradient reaches `fake`."""
+    of_fake = gan_loss(discriminator(fake.detach()), 0.0, form)
+    return 0.5 * (of_fake + gan_loss(discriminator(real), 1.0, form))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from methods.contract import Batch, Params, Synthesizer, frozen
 from methods.layers.init import initialise, xavier
-from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, lsgan
+from methods.layers.patchgan import GanForm, PatchDiscriminator, discriminator_loss, gan_loss
 from methods.layers.patchnce import PatchHeads, patch_nce
 from methods.layers.resnet import Decoder, Encoder
 from methods.layers.unet import UNet
@@ -31,6 +31,8 @@ class MAFNetParams(Params):
     nce_weight: float = 1.0  # lambda_X of Eq. 3
     identity_weight: float = 1.0  # lambda_Y
     nce_factor: float = 0.5  # CUT's code halves the sum of both; Eq. 1 alone would be 1
+    shared_heads: bool = True  # one set of MLPs H for all encoders, or one each
+    gan: GanForm = "least_squares"  # CUT's code; Eq. 2 as printed is `logistic`
     synthesis_weight: float = 1e-3  # Eq. 6
     generator_rate: float = 4e-4
     discriminator_rate: float = 2e-4
@@ -49,7 +51,9 @@ class MAFNet(Synthesizer):
         self.encoders = initialise(encoders, xavier)
         self.fusion = initialise(fusion, xavier)
         self.decoder = initialise(Decoder(1, p.width, p.decoder_blocks), xavier)
-        self.heads = initialise(PatchHeads(encoders[0].tapped_channels, p.head_features), xavier)
+        sets = 1 if p.shared_heads else self.channels
+        heads = (PatchHeads(encoders[0].tapped_channels, p.head_features) for _ in range(sets))
+        self.heads = initialise(nn.ModuleList(heads), xavier)
         self.discriminator = initialise(PatchDiscriminator(1, p.width), xavier)
 
         generator = [
@@ -79,11 +83,11 @@ class MAFNet(Synthesizer):
         generated = self.decoder(self.fusion(codes))
         fake = generated[: len(real)]
 
-        d_loss = discriminator_loss(self.discriminator, fake, real)
+        d_loss = discriminator_loss(self.discriminator, fake, real, p.gan)
         self.update(d_loss, self.d_optimizer)
 
         with frozen(self.discriminator):
-            gan = lsgan(self.discriminator(fake), 1.0)
+            gan = gan_loss(self.discriminator(fake), 1.0, p.gan)
         queries = [encoder(generated)[1] for encoder in self.encoders]
         nce = self._nce(queries, keys, slice(None, len(real)))
         identity = self._nce(queries, keys, slice(len(real), None))
@@ -109,15 +113,10 @@ class MAFNet(Synthesizer):
         images : which of the 2B images.
         """
         p = self.params
+        heads = list(self.heads) * (len(queries) // len(self.heads))
         losses = [
-            patch_nce(
-                self.heads,
-                [q[images] for q in qs],
-                [k[images] for k in ks],
-                p.patches,
-                p.temperature,
-            )
-            for qs, ks in zip(queries, keys, strict=True)
+            patch_nce(h, [x[images] for x in q], [x[images] for x in k], p.patches, p.temperature)
+            for h, q, k in zip(heads, queries, keys, strict=True)
         ]
         return torch.stack(losses).mean()
 
