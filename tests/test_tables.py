@@ -192,6 +192,18 @@ def test_an_unlisted_system_is_an_error(published, scores):
         table(published, "table1_ablation", scores, short, "paper")
 
 
+def test_a_mean_of_fewer_patients_is_never_bold(tmp_path, published):
+    scores = frame(
+        dice("unet", [0.9, np.nan], region="et"),
+        dice("mine+unet", [0.5, 0.4], region="et"),
+        dice("cutgan+unet", [0.3, 0.3], region="et"),
+    )
+    write_table(tmp_path, NAMES[0], published, scores, SYSTEMS, COHORT)
+    text = (tmp_path / f"{NAMES[0]}.md").read_text()
+    assert "0.900 [1]" in text and "**0.900 [1]**" not in text
+    assert "**0.450**" in text
+
+
 def test_the_best_entry_is_bold(tmp_path, published, scores):
     text = written(tmp_path, "table1_ablation", published, scores)[".md"]
     assert markdown_line(text, "UNet on T1, T2, FLAIR")[2] == "0.600"

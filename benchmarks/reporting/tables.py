@@ -4,7 +4,6 @@ A score is one value of one patient. Seeds are averaged within a patient first, 
 averaged, so that a patient counts once however often a system was trained.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.errors import InputError
+from benchmarks.files import write_atomically
 from benchmarks.reporting.published import Published, Row, Table
 from benchmarks.reporting.typesetting import Block, Bold, Sheet, latex, markdown
 from benchmarks.scoring.protocol import METRICS, load_protocol
@@ -259,8 +259,10 @@ def write_table(
     title = f"Table {printed.number}. {printed.title}: {cohort.rstrip('.')}."
     sheet = Sheet(name, title, blocks, notes)
     texts = {".csv": _csv(frames, cohort), ".md": markdown(sheet), ".tex": latex(sheet)}
-    folder.mkdir(parents=True, exist_ok=True)
-    return [_write(folder / f"{name}{suffix}", text) for suffix, text in texts.items()]
+    for suffix, text in texts.items():
+        with write_atomically(folder / f"{name}{suffix}") as file:
+            file.write(text.encode())
+    return [folder / f"{name}{suffix}" for suffix in texts]
 
 
 def _csv(frames: dict[str, pd.DataFrame], cohort: str) -> str:
@@ -270,13 +272,6 @@ def _csv(frames: dict[str, pd.DataFrame], cohort: str) -> str:
     ]
     together = pd.concat(parts, ignore_index=True)
     return together.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-
-
-def _write(path: Path, text: str) -> Path:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(partial, path)
-    return path
 
 
 def _block(printed: Table, protocol: str, frame: pd.DataFrame) -> Block:
@@ -348,12 +343,13 @@ def _number(value: float, metric: str) -> str:
 
 
 def _best(frame: pd.DataFrame, metric: str, region: str) -> set[int]:
-    """The entries with the best mean as printed, among those scored on every patient.
+    """The entries with the best mean as printed, among those whose mean is of the most patients.
 
-    An entry that was scored on some patients only may have been spared the difficult ones.
+    A mean of fewer patients may have been spared the difficult ones.
     """
-    entries = frame[(frame["role"] == "entry") & (frame["patients"] == frame["patients"].max())]
-    means = entries[f"{metric}_{region}"].dropna()
+    entries = frame[frame["role"] == "entry"]
+    counts = entries[f"{metric}_{region}_n"]
+    means = entries[counts == counts.max()][f"{metric}_{region}"].dropna()
     if means.empty:
         return set()
     best = means.max() if METRICS[metric].better == "higher" else means.min()
@@ -367,10 +363,11 @@ def _notes(published: Published, name: str, rows: pd.DataFrame, blocks: list[Blo
     run = rows[rows["system"] != ""].drop_duplicates("system")
     failed = run[run["status"].str.startswith("failed")]
     notes = {
-        "n: patients scored. Bold: the best entry of those scored on every patient. "
+        "n: patients scored. Bold: the best entry of those whose mean is of the most patients. "
         f"↑ higher is better, ↓ lower is better.{_units(printed.metrics)}": True,
         f"(published): what the paper prints, of its own split of {published.paper.dataset}; "
-        "n/a where nobody has read it. It has no numbers for the strict protocol.": True,
+        "n/a where we could not read it (see benchmarks/published.yaml). It has no numbers for the "
+        "strict protocol.": True,
         printed.note: printed.note,
         "A row of published numbers alone is quoted: the suite does not run that system.": (
             (rows["status"] == "quoted").any()
