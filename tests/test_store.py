@@ -14,8 +14,10 @@ import pytest
 
 from benchmarks.cohorts.brats import MODALITIES, PatientFiles, find_patients
 from benchmarks.cohorts.store import (
+    PERCENTILES,
     Grid,
     StoredPatient,
+    _percentiles,
     centre,
     from_int16,
     prepare,
@@ -473,3 +475,11 @@ def test_real_patient_is_stored_as_plain_numpy_says(tmp_path):
     exported = to_nifti(patient.volume()[1], patient.meta, "labels")
     np.testing.assert_array_equal(exported.affine, nib.load(files.seg).affine)
     assert np.array_equal(np.asanyarray(exported.dataobj), stored["seg"])
+
+
+@pytest.mark.parametrize("size", [1, 2, 201, 5000])
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_percentiles_are_numpys(size, dtype):
+    values = np.random.default_rng(size).normal(0, 9000, size).clip(-32768, 32767).astype(dtype)
+    expected = np.percentile(values, PERCENTILES)
+    assert _percentiles(values) == pytest.approx(tuple(expected), rel=1e-12)

@@ -309,7 +309,7 @@ def _normalise(
     patient: str, modality: str, volume: np.ndarray, brain: np.ndarray
 ) -> tuple[np.ndarray, list[float]]:
     """The volume in float32, its brain scaled to [-1, 1] and the rest -1; the percentiles."""
-    low, high = (float(value) for value in np.percentile(volume[brain], PERCENTILES))
+    low, high = _percentiles(volume[brain])
     if low == high:
         raise InputError(
             f"Patient {patient}: {modality} is {low:g} in 99 % of the brain: there is no image in "
@@ -322,6 +322,23 @@ def _normalise(
     np.clip(image, -1, 1, out=image)
     np.copyto(image, -1, where=~brain)
     return image, [low, high]
+
+
+def _percentiles(values: np.ndarray) -> tuple[float, float]:
+    """`PERCENTILES` of `values`, interpolated linearly, as numpy's."""
+    if values.dtype != np.int16:
+        low, high = np.percentile(values, PERCENTILES)
+        return float(low), float(high)
+    # Counting takes a third of the time of numpy's partial sort, the costliest step but for gzip.
+    smallest = int(values.min())
+    ranks = np.bincount(values.astype(np.intp) - smallest).cumsum()
+    places = np.array(PERCENTILES) / 100 * (values.size - 1)
+    below, above = (
+        ranks.searchsorted(np.array(rounded(places), int), side="right") + smallest
+        for rounded in (np.floor, np.ceil)
+    )
+    low, high = below + (above - below) * (places % 1)
+    return float(low), float(high)
 
 
 def _blocks(volume: np.ndarray, block: tuple[int, int, int]) -> np.ndarray:
