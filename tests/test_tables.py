@@ -192,6 +192,16 @@ def test_an_unlisted_system_is_an_error(published, scores):
         table(published, "table1_ablation", scores, short, "paper")
 
 
+def test_a_charged_diagonal_is_counted_and_shown(tmp_path, published):
+    rows = dice("unet", [374.0, 2.0, np.nan], region="et", metric="assd")
+    rows[0][-1], rows[2][-1] = "prediction empty", "both empty"
+    scores = frame(rows, dice("unet", [0.0, 0.5, 0.5], region="et"))
+    write_table(tmp_path, NAMES[0], published, scores, SYSTEMS, COHORT)
+    text = (tmp_path / f"{NAMES[0]}.md").read_text()
+    assert "188.00 [2] {1}" in text and "{k}: k of the patients" in text
+    assert table(published, NAMES[0], scores, SYSTEMS, "paper").assd_et_one_empty.max() == 1
+
+
 def test_a_mean_of_fewer_patients_is_never_bold(tmp_path, published):
     scores = frame(
         dice("unet", [0.9, np.nan], region="et"),

@@ -32,6 +32,8 @@ POSTPROCESSING = {"synthesis": "", "segmentation": "lcc"}
 """Which of a task's post-processings the tables show."""
 
 ABBREVIATED = ("wt", "et", "tc")
+ONE_EMPTY = ("reference empty", "prediction empty")
+"""The notes of scores that follow from a protocol's rule for one empty mask."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ def table(
     Floors come first, then the paper's rows in the paper's order, other entries and ceilings. An
     entry that another of the paper's tables has a row for is left to that table. For each metric
     and region, `dice_wt` is our mean over patients, `dice_wt_published` what the paper prints,
-    `dice_wt_n` how many patients the mean is of, `dice_wt_undefined` how many had no value.
+    `dice_wt_n` how many patients the mean is of, `dice_wt_undefined` how many had no value,
+    `dice_wt_one_empty` how many have one by rule since reference or prediction is empty.
     Published numbers stand in the paper's protocol only: they are no measurement of the other.
     """
     printed = published.table(name)
@@ -188,6 +191,8 @@ class _Means:
     """Mean and counts of every (system, metric, region), seeds and patients of every system."""
 
     cells: dict[tuple[str, str, str], tuple[float, int, int]]
+    one_empty: dict[tuple[str, str, str], int]
+    """How many patients have a value by rule, since the region is on one side only."""
     seeds: dict[str, int]
     patients: dict[str, int]
 
@@ -199,9 +204,11 @@ def _means(scores: pd.DataFrame) -> _Means:
         cell: (mean, int(count), int(size - count))
         for cell, mean, count, size in by_cell.itertuples(name=None)
     }
+    ruled = scores[scores["note"].isin(ONE_EMPTY) & scores["value"].notna()]
+    one_empty = ruled.groupby(["system", "metric", "region"])["patient"].nunique()
     by_system = scores.groupby("system")
     seeds, patients = by_system["seed"].nunique(), by_system["patient"].nunique()
-    return _Means(cells, seeds.to_dict(), patients.to_dict())
+    return _Means(cells, one_empty.to_dict(), seeds.to_dict(), patients.to_dict())
 
 
 def _record(
@@ -226,6 +233,7 @@ def _record(
             f"{metric}_{region}_published": np.nan if number is None else number,
             f"{metric}_{region}_n": n,
             f"{metric}_{region}_undefined": undefined,
+            f"{metric}_{region}_one_empty": means.one_empty.get((line.id, metric, region), 0),
         }
     return record
 
@@ -319,6 +327,9 @@ def _mean_cell(row: pd.Series, metric: str, region: str, bold: bool) -> str:
     text = _number(row[f"{metric}_{region}"], metric)
     if row[f"{metric}_{region}_n"] < row["patients"]:
         text += f" [{row[f'{metric}_{region}_n']}]"
+    # A Dice of 0 speaks for itself; the length that stands for a missed region does not.
+    if METRICS[metric].unit == "mm" and (charged := row[f"{metric}_{region}_one_empty"]):
+        text += f" {{{charged}}}"
     return Bold(text) if bold else text
 
 
@@ -375,6 +386,8 @@ def _notes(published: Published, name: str, rows: pd.DataFrame, blocks: list[Blo
         "floor: no synthesis; ceiling: the real T1ce, as if synthesis were perfect. "
         "Neither is ranked.": (rows["role"] != "entry").any(),
         "[k]: mean over k patients; the others have no value.": "[" in shown,
+        "{k}: k of the patients have the region in the reference or in the prediction only and are "
+        "charged the volume's diagonal (373.13 mm for BraTS).": "{" in shown,
         "∞: at least one slice equals its reference.": "∞" in shown,
         "A patient's value is the mean over the seeds that have one.": (rows["seeds"] > 1).any(),
     }
