@@ -6,6 +6,7 @@ from benchmarks.config import load
 from benchmarks.errors import InputError
 from benchmarks.reporting.published import read_published
 from workflow import fingerprint as fingerprints
+from workflow.cohort import assign
 from workflow.dag import Dag
 from workflow.fingerprint import fingerprint
 from workflow.plan import Plan
@@ -131,6 +132,21 @@ def test_seeds_are_trainings_of_their_own(phantom):
 def test_protocols_make_no_training_stale(tmp_path):
     text = "results: {protocols: [strict]}\n"
     assert digests(plan(tmp_path)) == digests(plan(tmp_path, text))
+
+
+def test_somebodys_own_split_is_taken_and_watched(tmp_path):
+    names = [f"Phantom_{n:03}" for n in range(1, 21)]
+    places = ["train"] * 17 + ["val"] + ["test"] * 2
+    rows = [f"{name},,{place}" for name, place in zip(names, places, strict=True)]
+    split = tmp_path / "split.csv"
+    split.write_text("\n".join(["patient,grade,split", *rows]) + "\n")
+    (tmp_path / "mine.yaml").write_text(HEADER + f"results: {{split: {{file: {split}}}}}\n")
+    dag = Dag({"benchmark": str(tmp_path / "mine.yaml")})
+    assert split in dag.before_split(None)
+    assert [row.split for row in assign(dag.benchmark, dag.files)].count("test") == 2
+    split.write_text("\n".join(["patient,grade,split", *rows[1:]]) + "\n")
+    with pytest.raises(InputError, match=r"split.csv does not list Phantom_001"):
+        Dag({"benchmark": str(tmp_path / "mine.yaml")})
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,11 @@ class Dag:
         ]
         return tables + cases
 
-    def stored_patients(self, wildcards) -> list[Path]:
-        return [self.layout.store / f"{patient}.json" for patient in self.files]
+    def before_split(self, wildcards) -> list[Path]:
+        """All prepared patients, and the user's own split where there is one."""
+        stored = [self.layout.store / f"{patient}.json" for patient in self.files]
+        own = self.benchmark.results.split.file
+        return stored if own is None else [*stored, own]
 
     def patient_files(self, wildcards) -> list[Path]:
         return list(self.files[wildcards.patient].all_files.values())

@@ -43,7 +43,7 @@ rule prepare:
 
 rule split:
     input:
-        dag.stored_patients,
+        dag.before_split,
     output:
         split=dag.layout.split,
         manifest=dag.layout.manifest,
