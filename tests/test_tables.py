@@ -192,6 +192,17 @@ def test_an_unlisted_system_is_an_error(published, scores):
         table(published, "table1_ablation", scores, short, "paper")
 
 
+def test_markdown_tables_have_the_rule_that_makes_them_tables(tmp_path, published, scores):
+    for name in NAMES:
+        write_table(tmp_path, name, published, scores, SYSTEMS, COHORT)
+        lines = (tmp_path / f"{name}.md").read_text().splitlines()
+        headers = [i for i, line in enumerate(lines) if re.match(r"\|\s+\|\s+n \|", line)]
+        assert len(headers) == 2
+        for i in headers:
+            assert re.fullmatch(r"\| -+ \|( -+: \|)+", lines[i + 1]), lines[i + 1]
+            assert lines[i].count("|") == lines[i + 1].count("|") == lines[i + 2].count("|")
+
+
 def test_a_charged_diagonal_is_counted_and_shown(tmp_path, published):
     rows = dice("unet", [374.0, 2.0, np.nan], region="et", metric="assd")
     rows[0][-1], rows[2][-1] = "prediction empty", "both empty"

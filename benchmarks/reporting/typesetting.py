@@ -44,7 +44,8 @@ def latex(sheet: Sheet) -> str:
 
 def _markdown_grid(block: Block) -> str:
     rows = [[_markdown_cell(cell) for cell in row] for row in [block.header, *block.rows]]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    # A rule of one character would be no rule, and the table no table.
+    widths = [max(2, *map(len, column)) for column in zip(*rows, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines = [_padded(row, widths) for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
