@@ -208,7 +208,7 @@ def test_what_is_not_imported_does_not_count(package):
 
 
 def test_a_metric_is_no_part_of_a_trainings_fingerprint():
-    files = fingerprints._closure(("workflow.training.loop", "methods.maf_net.method"))
+    files = fingerprints.sources(["workflow.training.loop", "methods.maf_net.method"])
     names = {f.relative_to(fingerprints.ROOT).as_posix() for f in files}
     assert "methods/layers/patchnce.py" in names and "benchmarks/cohorts/store.py" in names
     assert not [n for n in names if n.startswith(("benchmarks/scoring", "benchmarks/reporting"))]

@@ -3,7 +3,6 @@
 import argparse
 import importlib
 import sys
-from pathlib import Path
 
 from benchmarks.config import load
 from benchmarks.errors import InputError
@@ -65,5 +64,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
     sys.exit(main())

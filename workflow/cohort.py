@@ -29,6 +29,13 @@ def _phantom_files(folder: Path, patient: str) -> PatientFiles:
     return PatientFiles(patient=patient, grade=None, **paths)
 
 
+def stored_patients(benchmark: Benchmark, split: str | None = None) -> list[StoredPatient]:
+    """The prepared patients of one split, or all, in the split file's order."""
+    layout = Layout(benchmark.name)
+    rows = read_split(layout.split)
+    return [StoredPatient(layout.store, row.patient) for row in rows if split in (None, row.split)]
+
+
 def run_simulate(benchmark: Benchmark, patient: str) -> None:
     """Write a phantom patient's BraTS folder."""
     from benchmarks.cohorts.phantom import simulate

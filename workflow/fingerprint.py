@@ -19,13 +19,14 @@ def fingerprint(modules: list[str]) -> str:
     Comments, docstrings and layout do not count. Imports inside functions do.
     """
     digest = hashlib.sha256()
-    for path in sorted(_closure(tuple(modules))):
+    for path in sorted(sources(modules)):
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(_tree(path).encode())
     return digest.hexdigest()[:16]
 
 
-def _closure(modules: tuple[str, ...]) -> set[Path]:
+def sources(modules: list[str]) -> set[Path]:
+    """The files of `modules`, and of all of this repository that they import, directly or not."""
     found: set[Path] = set()
     waiting = [path for module in modules for path in _files(module)]
     while waiting:

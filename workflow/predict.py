@@ -12,9 +12,10 @@ from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
 from workflow import inference
+from workflow.cohort import stored_patients
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
-from workflow.train import make_view, patients, trained_entry
+from workflow.train import make_view, trained_entry
 from workflow.training.devices import device
 
 
@@ -24,7 +25,7 @@ def run_synthesize(benchmark: Benchmark, run: str, seed: int) -> None:
     if not plan[run].synthesizes:
         raise InputError(f"`{run}` synthesises nothing: it is of kind `{plan[run].kind}`.")
     split = "test" if plan[run].segments else None
-    _predict(plan, plan[run], seed, "t1ce", patients(benchmark, split))
+    _predict(plan, plan[run], seed, "t1ce", stored_patients(benchmark, split))
 
 
 def run_segment(benchmark: Benchmark, run: str, seed: int) -> None:
@@ -32,7 +33,7 @@ def run_segment(benchmark: Benchmark, run: str, seed: int) -> None:
     plan = Plan(benchmark)
     if not plan[run].segments:
         raise InputError(f"`{run}` segments nothing: it is of kind `{plan[run].kind}`.")
-    _predict(plan, plan[run], seed, "seg", patients(benchmark, "test"))
+    _predict(plan, plan[run], seed, "seg", stored_patients(benchmark, "test"))
 
 
 def _predict(plan: Plan, run: Run, seed: int, what: str, cohort: list[StoredPatient]) -> None:
@@ -94,7 +95,7 @@ def run_export(benchmark: Benchmark, run: str, seed: int) -> None:
     chosen, layout = Plan(benchmark)[run], Layout(benchmark.name)
     kinds = {"t1ce": chosen.synthesizes, "seg": chosen.segments}
     volumes = {}
-    for patient in patients(benchmark, "test"):
+    for patient in stored_patients(benchmark, "test"):
         for what in (kind for kind, made in kinds.items() if made):
             volume = read_prediction(layout, run, seed, what, patient)
             volume = centre(volume, patient.shape[1:], fill=-1 if what == "t1ce" else 0)

@@ -4,12 +4,11 @@ import hashlib
 
 import torch
 
-from benchmarks.cohorts.split import read_split
-from benchmarks.cohorts.store import StoredPatient
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from benchmarks.files import write_csv
 from methods.contract import Entry
+from workflow.cohort import stored_patients
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
 from workflow.training import checkpoint
@@ -36,13 +35,6 @@ def run_train(benchmark: Benchmark, run: str, seed: int) -> None:
     write_csv(layout.run(run, seed) / "history.csv", list(history[0]), rows)
 
 
-def patients(benchmark: Benchmark, split: str | None = None) -> list[StoredPatient]:
-    """The stored patients of one split, or all, in the split file's order."""
-    layout = Layout(benchmark.name)
-    rows = read_split(layout.split)
-    return [StoredPatient(layout.store, r.patient) for r in rows if split in (None, r.split)]
-
-
 def make_view(plan: Plan, run: Run, seed: int) -> View:
     upstream = None
     if run.upstream:
@@ -59,8 +51,8 @@ def make_job(plan: Plan, run: Run, seed: int) -> Job:
         stream=_stream(run),
         digest=_with_cohort(plan.digest(run, seed), benchmark),
         seed=seed,
-        train=patients(benchmark, "train"),
-        val=patients(benchmark, "val"),
+        train=stored_patients(benchmark, "train"),
+        val=stored_patients(benchmark, "val"),
         view=make_view(plan, run, seed),
         pairing=training.unpaired if unpaired else "paired",
         batch=training.batch,

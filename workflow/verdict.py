@@ -7,10 +7,10 @@ from benchmarks.files import write_atomically
 from benchmarks.reporting.published import read_published
 from benchmarks.reporting.tables import COLUMNS, read_scores, write_table
 from benchmarks.scoring.protocol import Protocol, load_protocol, score_segmentation, score_synthesis
+from workflow.cohort import stored_patients
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
 from workflow.predict import read_prediction
-from workflow.train import patients
 
 TABLES = ("table1_ablation", "table2_synthesis")
 
@@ -24,7 +24,7 @@ def run_score(benchmark: Benchmark, run: str, seed: int) -> None:
     rows = [
         {"system": run, "seed": seed, "patient": patient.patient, "grade": patient.grade or ""}
         | score
-        for patient in patients(benchmark, "test")
+        for patient in stored_patients(benchmark, "test")
         for protocol in protocols
         for score in _scores(layout, chosen, seed, patient, protocol)
     ]
