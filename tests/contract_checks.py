@@ -88,6 +88,19 @@ def check_losses(make: Make) -> None:
         assert loss.shape == () and loss.isfinite(), f"loss {name} is {loss}"
 
 
+def check_reduced_precision(make: Make) -> None:
+    """A step under autocast, as on a GPU, has finite float32 losses and weights."""
+    entry = seeded(make)
+    entry.training(True)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = entry.train_step(batch(entry))
+    for name, loss in losses.items():
+        assert loss.isfinite() and loss.dtype == torch.float32, f"loss {name} is {loss}"
+    for name, value in weights(entry).items():
+        assert not value.is_floating_point() or value.dtype == torch.float32, f"{name} changed type"
+        assert value.isfinite().all(), f"{name} is not finite"
+
+
 def check_gradients(make: Make) -> None:
     """One step gives every parameter a gradient, and changes every network."""
     entry = seeded(make)

@@ -35,6 +35,11 @@ def test_losses(method, variant):
 
 
 @pytest.mark.parametrize(("method", "variant"), TRAINED)
+def test_reduced_precision(method, variant):
+    checks.check_reduced_precision(maker(method, variant))
+
+
+@pytest.mark.parametrize(("method", "variant"), TRAINED)
 def test_gradients(method, variant):
     checks.check_gradients(maker(method, variant))
 

@@ -50,6 +50,16 @@ class LossAMap(Good):
         return {"L1": (self.network(batch.inputs) - batch.t1ce).abs()}
 
 
+class HalfLoss(Good):
+    """A loss in the type that autocast chose, too coarse to average."""
+
+    def train_step(self, batch):
+        made = self.network(batch.inputs)
+        loss = (made - batch.t1ce.to(made.dtype)).abs().sum() / made.numel()
+        self.update(loss, self.optimizer)
+        return {"L1": loss}
+
+
 class DeadParameter(Good):
     def build(self):
         super().build()
@@ -148,6 +158,7 @@ def maker(entry):
 ALL = {
     "predictions": lambda make: checks.check_predictions(make, "synthesis"),
     "losses": checks.check_losses,
+    "reduced_precision": checks.check_reduced_precision,
     "gradients": checks.check_gradients,
     "no_peeking": lambda make: checks.check_no_peeking(make, "synthesis"),
     "cases_apart": lambda make: checks.check_cases_apart(make, "synthesis"),
@@ -170,6 +181,7 @@ def test_a_good_entry_passes(check):
         ("predictions", NotFinite, "NaN"),
         ("losses", NoLoss, "no loss"),
         ("losses", LossAMap, "loss L1"),
+        ("reduced_precision", HalfLoss, "loss L1"),
         ("gradients", DeadParameter, "no gradient reaches network.unused"),
         ("gradients", Forgotten, "does not change network"),
         ("no_peeking", Peeking, "must not see"),
