@@ -187,7 +187,19 @@ def test_a_comment_reruns_nothing(finished, edited):
     edited("methods/cutgan/method.py", "import torch\n", "# why not\nimport torch\n")
     edited("workflow/training/loop.py", "import math\n", "import math  # mathematics\n")
     edited("benchmarks/scoring/overlap.py", '"""', '"""Reworded. ')
+    edited("benchmarks/protocols/paper.yaml", "name: paper", "name: paper # that is its name")
+    edited("benchmarks/published.yaml", "paper:\n", "paper: # as printed\n")
     assert planned(finished) == []
+
+
+def test_a_published_number_filled_in_writes_the_tables_anew(finished, edited):
+    edited("benchmarks/published.yaml", "ssim: null, psnr: null", "ssim: 0.9, psnr: null, where: x")
+    assert [c.split()[3] for c in planned(finished)] == ["tabulate"]
+
+
+def test_an_edit_of_the_commands_that_judge_scores_anew(finished, edited):
+    edited("workflow/verdict.py", 'TABLES = ("', 'EDITED = 1\nTABLES = ("')
+    assert {c.split()[3] for c in planned(finished)} == {"score", "tabulate"}
 
 
 def test_speed_reruns_nothing(finished, edited):

@@ -1,11 +1,15 @@
 """What the Snakefile's rules ask: their inputs, and the `params` that decide what is rerun."""
 
+import hashlib
 import json
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.config import Benchmark, load
 from benchmarks.errors import InputError
+from benchmarks.reporting.published import read_published
+from benchmarks.scoring.protocol import load_protocol
 from workflow.cohort import assign, patient_files
 from workflow.fingerprint import fingerprint
 from workflow.layout import Layout
@@ -21,7 +25,14 @@ CODE = {
     "score": ["benchmarks.scoring.protocol"],
     "tabulate": ["benchmarks.reporting.tables"],
 }
-PROTOCOLS = Path(__file__).parents[1] / "benchmarks" / "protocols"
+# The command's own module counts too, but not all that it imports for its other commands.
+COMMANDS = {
+    "simulate": "workflow.cohort",
+    "prepare": "workflow.cohort",
+    "split": "workflow.cohort",
+    "score": "workflow.verdict",
+    "tabulate": "workflow.verdict",
+}
 
 
 class Dag:
@@ -49,15 +60,16 @@ class Dag:
 
     def targets(self) -> list[Path]:
         """What `snakemake` makes when asked for nothing else."""
-        tables = [
-            self.layout.tables / f"{t}{end}" for t in TABLES for end in (".csv", ".md", ".tex")
-        ]
         cases = [
             self.layout.cases(run, seed) / "index.json"
             for run in self.plan.runs
             for seed in self.benchmark.results.seeds
         ]
-        return tables + cases
+        return self.tables() + cases
+
+    def tables(self) -> list[Path]:
+        folder, ends = self.layout.tables, (".csv", ".md", ".tex")
+        return [folder / f"{table}{end}" for table in TABLES for end in ends]
 
     def before_split(self, wildcards) -> list[Path]:
         """All prepared patients, and the user's own split where there is one."""
@@ -107,7 +119,19 @@ class Dag:
             "simulate": cohort.seed,
             "prepare": results.slices.model_dump(),
             "split": results.split.model_dump(mode="json"),
-            "score": [(PROTOCOLS / f"{name}.yaml").read_text() for name in results.protocols],
-            "tabulate": [self.benchmark.title, results.protocols, results.seeds],
+            "score": self._protocols(),
+            "tabulate": [
+                self.benchmark.title,
+                results.seeds,
+                self._protocols(),
+                read_published().model_dump(mode="json"),
+                [asdict(system) for system in self.plan.systems()],
+            ],
         }[rule]
-        return json.dumps([settings, fingerprint(CODE[rule])], sort_keys=True)
+        code = fingerprint(CODE[rule], alone=[COMMANDS[rule]])
+        content = json.dumps([settings, code], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def _protocols(self) -> list[dict]:
+        names = self.benchmark.results.protocols
+        return [load_protocol(name).model_dump(mode="json") for name in names]

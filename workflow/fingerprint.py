@@ -13,13 +13,15 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("benchmarks", "methods", "workflow")
 
 
-def fingerprint(modules: list[str]) -> str:
+def fingerprint(modules: list[str], alone: list[str] | None = None) -> str:
     """Hash of the syntax trees of `modules` and of all of this repository that they import.
 
-    Comments, docstrings and layout do not count. Imports inside functions do.
+    Comments, docstrings and layout do not count. Imports inside functions do. Of the modules
+    `alone`, what they import does not.
     """
     digest = hashlib.sha256()
-    for path in sorted(sources(modules)):
+    own = {path for module in alone or [] for path in _files(module)}
+    for path in sorted(sources(modules) | own):
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(_tree(path).encode())
     return digest.hexdigest()[:16]

@@ -42,12 +42,7 @@ rule tabulate:
     input:
         dag.all_scores,
     output:
-        expand(
-            "{folder}/{table}.{end}",
-            folder=dag.layout.tables,
-            table=["table1_ablation", "table2_synthesis"],
-            end=["csv", "md", "tex"],
-        ),
+        dag.tables(),
         scores=dag.layout.tables / "scores.csv",
     params:
         arguments=dag.arguments,
