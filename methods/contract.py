@@ -58,9 +58,19 @@ class Entry(ABC):
     ----------
     params : an instance of the class's own `Params`.
     channels : how many input channels the suite will give it.
+
+    Attributes
+    ----------
+    batches_per_step : how many of the benchmark's batches one `train_step` gets, as one `Batch`. A
+        step is one update of the generator, so an entry that needs several batches for one says so
+        here, and is given as many steps as every other entry.
+    progress : the share of the training that is done, in [0, 1); the loop sets it before each step.
+        A learning-rate schedule is a function of it (see `methods.layers.schedule`).
     """
 
     Params: type[Params] = Params
+    batches_per_step: int = 1
+    progress: float = 0.0
 
     def __init__(self, params: Params, channels: int):
         self.params = params

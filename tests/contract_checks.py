@@ -19,6 +19,7 @@ Make = Callable[[], Entry]
 
 
 def batch(entry: Entry, count: int = 2, seed: int = 0) -> Batch:
+    count *= entry.batches_per_step
     draw = torch.Generator().manual_seed(seed)
     images = torch.rand(count, entry.channels + 1, SIDE, SIDE, generator=draw) * 2 - 1
     images[..., :8] = -1  # some air
@@ -36,6 +37,7 @@ def train(entry: Entry, steps: range) -> None:
     entry.training(True)
     for step in steps:
         torch.manual_seed(step)
+        entry.progress = step / 4
         entry.train_step(batch(entry, seed=step))
 
 

@@ -9,6 +9,7 @@ import contextlib
 import math
 import shutil
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ import torch
 from benchmarks.cohorts.store import StoredPatient
 from methods.contract import Entry
 from workflow.training import checkpoint
-from workflow.training.data import Pairing, View, batches, plan_epoch
+from workflow.training.data import Pairing, Pick, View, batches, plan_epoch
 from workflow.training.progress import Progress
 from workflow.training.seeding import generator, seed_torch
 from workflow.training.validation import mean_dice
@@ -92,7 +93,7 @@ def fit(entry: Entry, job: Job, machine: Machine, checkpoints: Path, weights: Pa
     if (found := checkpoint.resume(checkpoints, job.digest)) is not None:
         entry.restore(found["entry"])
         history = found["history"]
-    steps = len(_plan(job, 0))
+    steps = len(_plan(job, entry.batches_per_step, 0))
     progress = Progress(job.name, job.epochs, steps, done=len(history))
     if history:
         progress.say(f"going on after epoch {len(history)} of {job.epochs}")
@@ -115,9 +116,14 @@ def fit(entry: Entry, job: Job, machine: Machine, checkpoints: Path, weights: Pa
     return history
 
 
-def _plan(job: Job, epoch: int) -> list:
+def _plan(job: Job, batches_per_step: int, epoch: int) -> list[list[Pick]]:
+    """What each step of an epoch sees. Every entry takes the same number of steps."""
     draw = generator(job.seed, job.stream, "slices", epoch)
-    return plan_epoch(job.train, job.pairing, job.batch, draw, job.steps_per_epoch)
+    rounds = [
+        plan_epoch(job.train, job.pairing, job.batch, draw, job.steps_per_epoch)
+        for _ in range(batches_per_step)
+    ]
+    return [list(chain(*step)) for step in zip(*rounds, strict=True)]
 
 
 def _epoch(
@@ -127,9 +133,10 @@ def _epoch(
     entry.training(True)
     seed_torch(job.seed, job.stream, "epoch", epoch)
     sums: dict[str, torch.Tensor] = {}
-    picks = _plan(job, epoch)
+    picks = _plan(job, entry.batches_per_step, epoch)
     loaded = batches(job.train, job.view, picks, machine.workers, machine.device)
     for step, batch in enumerate(loaded, start=1):
+        entry.progress = (epoch + (step - 1) / len(picks)) / job.epochs
         with machine.autocast():
             losses = entry.train_step(batch)
         for name, loss in losses.items():

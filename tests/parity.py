@@ -1,0 +1,95 @@
+"""Known answers: numbers that a method's official code gave, and the means to ask ours for them.
+
+An answer file holds words (`about`, `setting`) and numbers, no code and no image. Weights, images
+and random draws are not stored: both sides make them from numpy's legacy generator, whose stream
+never changes, by the functions below. A tensor is stored as its shape, mean, norm and a few of its
+values, which makes files small and a difference visible.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+ANSWERS = Path(__file__).parent / "known_answers"
+KEPT = 8  # values of a tensor that an answer lists
+OUTPUT, WEIGHT = 1e-5, 1e-4  # relative tolerances
+
+
+def read_answers(name: str) -> dict:
+    return json.loads((ANSWERS / f"{name}.json").read_text())
+
+
+def fill(network: nn.Module, seed: int) -> None:
+    """Set all parameters, in the order of their registration.
+
+    Weights are N(0, 1 / fan in), so that signals neither fade nor grow; vectors N(0, 0.1^2).
+    """
+    draw = np.random.RandomState(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            shape = tuple(parameter.shape)
+            scale = 0.1 if len(shape) < 2 else 1 / np.sqrt(np.prod(shape[1:]))
+            values = scale * draw.standard_normal(shape)
+            parameter.copy_(torch.from_numpy(values))
+
+
+def image(seed: int, *shape: int) -> Tensor:
+    """Float32 images in [-1, 1]: coarse noise, an eighth of each side air of exactly -1."""
+    batch, channels, height, width = shape
+    coarse = np.random.RandomState(seed).uniform(-1, 1, (batch, channels, height // 4, width // 4))
+    made = coarse.repeat(4, axis=2).repeat(4, axis=3)
+    made[..., : height // 8, :] = made[..., : width // 8] = -1
+    return torch.from_numpy(made).float()
+
+
+def digest(tensor: Tensor) -> dict:
+    """What an answer keeps of a tensor."""
+    flat = tensor.detach().double().flatten()
+    where = np.linspace(0, len(flat) - 1, min(KEPT, len(flat))).round().astype(int)
+    return {
+        "shape": list(tensor.shape),
+        "mean": flat.mean().item(),
+        "norm": flat.norm().item(),
+        "values": flat[where].tolist(),
+    }
+
+
+def difference(tensor: Tensor, answer: dict) -> float:
+    """The largest deviation from an answer, relative to the answer's root mean square."""
+    ours = digest(tensor)
+    assert ours["shape"] == answer["shape"], f"shape {ours['shape']}, official {answer['shape']}"
+    scale = max(answer["norm"] / np.sqrt(tensor.numel()), 1e-12)
+    deviations = [abs(ours["mean"] - answer["mean"])]
+    deviations += [abs(a - b) for a, b in zip(ours["values"], answer["values"], strict=True)]
+    norm = abs(ours["norm"] - answer["norm"]) / np.sqrt(tensor.numel())
+    return max(*deviations, norm) / scale
+
+
+def assert_losses(ours: dict[str, Tensor | float], answers: dict[str, float]) -> None:
+    """Each of the official losses, by our name for it, to `OUTPUT` of its value."""
+    for name, answer in answers.items():
+        value = float(ours[name])
+        assert abs(value - answer) <= OUTPUT * abs(answer), f"{name}: {value}, official {answer}"
+
+
+def assert_weights(entry, answers: dict[str, dict], skipped: tuple[str, ...] = ()) -> None:
+    """Each parameter that an answer names `network.parameter`, to `WEIGHT`; all must be named.
+
+    Parameters
+    ----------
+    skipped : endings of names that are left out: biases that an instance norm takes out again.
+        Their gradient is rounding noise, which Adam blows up to a full step of either sign.
+    """
+    ours = {
+        f"{name}.{key}": parameter
+        for name, network in entry.networks.items()
+        for key, parameter in network.named_parameters()
+    }
+    compared = {name for name in ours if not name.endswith(skipped or "\n")}
+    assert compared == answers.keys(), sorted(compared ^ answers.keys())
+    for name in sorted(compared):
+        found = difference(ours[name], answers[name])
+        assert found <= WEIGHT, f"{name} differs by {found:.1e} of its root mean square"
