@@ -31,6 +31,10 @@ rule all:
     default_target: True
 
 
+onerror:
+    dag.tabulate_what_there_is()
+
+
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/verdict.smk"

@@ -2,10 +2,13 @@
 
 import importlib
 import re
+import traceback
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
+import torch
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -14,6 +17,7 @@ from methods.contract import Control, Entry, MethodError, Params, Segmentor, Syn
 Kind = Literal["synthesis", "joint", "segmentation", "control"]
 Modality = Literal["t1", "t2", "flair", "t1ce"]
 FOLDER = Path(__file__).parent
+NAME = r"[a-z][a-z0-9_]*"
 BASES: dict[str, type[Entry]] = {
     "synthesis": Synthesizer,
     "joint": Synthesizer,
@@ -40,7 +44,14 @@ class Variant(BaseModel):
 
 
 class Description(BaseModel):
-    """The content of a `method.yaml`."""
+    """The content of a `method.yaml`.
+
+    Attributes
+    ----------
+    pretrained : a file, in the entry's folder or by its full path, of weights to start from: what
+        `torch.save` made of {attribute of the entry: state dict of that network}.
+    trained : false takes the pretrained weights as they are.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     title: str
@@ -49,6 +60,8 @@ class Description(BaseModel):
     pairing: Literal["paired", "unpaired"] = "paired"
     inputs: tuple[Modality, ...] = ("t1", "t2", "flair")
     reference: str | None = None
+    pretrained: str | None = None
+    trained: bool = True
     variants: dict[str, Variant] = {}
     deviations: list[str] = []
 
@@ -59,9 +72,15 @@ class Description(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _untrained_ones_have_weights(self) -> "Description":
+        if not self.trained and self.pretrained is None:
+            raise ValueError("trained: false needs `pretrained`, the weights to use as they are")
+        return self
+
+    @model_validator(mode="after")
     def _variants_continue_known_ones(self) -> "Description":
         for name, variant in self.variants.items():
-            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "base":
+            if not re.fullmatch(NAME, name) or name == "base":
                 raise ValueError(f"variants: `{name}` must be lower_case, and not `base`")
             if variant.continues not in (None, "base", *self.variants):
                 raise ValueError(
@@ -84,11 +103,16 @@ class Method:
     def __init__(self, folder: Path):
         self.folder = folder
         self.name = folder.name
+        if not re.fullmatch(NAME, self.name):
+            raise MethodError(
+                f"methods/{self.name}: rename the folder to lower_case letters, digits and "
+                "underscores; its name becomes part of run names and paths."
+            )
         self.description = _read(folder / "method.yaml")
 
     @cached_property
     def entry(self) -> type[Entry]:
-        module = importlib.import_module(f"methods.{self.name}.method")
+        module = self._module()
         base = BASES[self.description.kind]
         found = [
             x
@@ -106,7 +130,66 @@ class Method:
                 f"methods/{self.name}/method.py: variant `{joint[0]}` is of kind `joint`, but "
                 f"{found[0].__name__} has no method `segment`."
             )
+        if missing := ", ".join(sorted(found[0].__abstractmethods__)):
+            raise MethodError(
+                f"methods/{self.name}/method.py: {found[0].__name__} lacks {missing}; see "
+                "methods/contract.py for what it must do."
+            )
+        if not issubclass(found[0].Params, Params):
+            raise MethodError(
+                f"methods/{self.name}/method.py: {found[0].__name__}.Params must be a subclass of "
+                "methods.contract.Params."
+            )
         return found[0]
+
+    def _module(self) -> ModuleType:
+        try:
+            return importlib.import_module(f"methods.{self.name}.method")
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            raise MethodError(
+                f"methods/{self.name}/method.py cannot be imported: {type(error).__name__}: "
+                f"{error} (raised in {last.filename}, line {last.lineno}). A folder whose name "
+                "begins with `_` is no entry, if you want to put it aside."
+            ) from error
+
+    @property
+    def pretrained(self) -> Path | None:
+        """The file of the weights to start from."""
+        name = self.description.pretrained
+        return None if name is None else self.folder / name
+
+    def load_pretrained(self, entry: Entry) -> None:
+        """Put the pretrained weights, if the entry has any, into its networks."""
+        if self.pretrained is None:
+            return
+        where = f"methods/{self.name}/method.yaml, `pretrained`: {self.pretrained}"
+        try:
+            states = torch.load(self.pretrained, map_location="cpu", weights_only=True)
+            for name, state in states.items():
+                entry.networks[name].load_state_dict(state)
+        except KeyError as error:
+            raise MethodError(
+                f"{where} holds weights of {error}, but {type(entry).__name__} has the networks "
+                f"{', '.join(entry.networks)}."
+            ) from None
+        except Exception as error:
+            raise MethodError(f"{where} does not fit: {_line(error)}") from None
+
+    def check(self) -> None:
+        """Find what is wrong with the folder, without training anything.
+
+        Raises
+        ------
+        MethodError : the class breaks the contract, a variant names a parameter that there is not,
+            or the pretrained weights are missing.
+        """
+        for variant in self.variants:
+            self.params(variant, {})
+        if self.pretrained is not None and not self.pretrained.is_file():
+            raise MethodError(
+                f"methods/{self.name}/method.yaml, `pretrained`: there is no {self.pretrained}."
+            )
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -138,9 +221,24 @@ class Method:
 
 
 def discover(folder: Path = FOLDER) -> dict[str, Method]:
-    """All entries by name, in alphabetical order. No entry's code is imported yet."""
-    files = sorted(folder.glob("*/method.yaml"))
-    return {f.parent.name: Method(f.parent) for f in files if not f.parent.name.startswith("_")}
+    """All entries by name, in alphabetical order. No entry's code is imported yet.
+
+    Raises
+    ------
+    MethodError : a folder's name or `method.yaml` is at fault, or two have one title.
+    """
+    folders = sorted(f.parent for f in folder.glob("*/method.yaml"))
+    methods = [Method(f) for f in folders if not f.name.startswith("_")]
+    titles: dict[str, str] = {}
+    for method in methods:
+        title = method.description.title
+        if title in titles:
+            raise MethodError(
+                f"methods/{titles[title]} and methods/{method.name} have one `title`, {title!r}: "
+                "nobody could tell their rows apart. Change it in one method.yaml."
+            )
+        titles[title] = method.name
+    return {method.name: method for method in methods}
 
 
 def _read(path: Path) -> Description:
@@ -155,6 +253,11 @@ def _read(path: Path) -> Description:
         return Description(**content)
     except ValidationError as error:
         raise MethodError(f"{where}: {_first(error)}.") from None
+
+
+def _line(error: Exception) -> str:
+    """An error as one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _first(error: ValidationError) -> str:

@@ -1,6 +1,11 @@
 """The training loop: resuming, choosing weights, and refusing to go on."""
 
+import csv
+import math
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,11 +15,13 @@ from made_up import stored_cohort
 from torch import nn
 
 from benchmarks.errors import InputError
+from benchmarks.reporting.cost import COLUMNS
 from benchmarks.scoring.overlap import dice
 from methods.contract import Params, Segmentor, Synthesizer
 from workflow.training import checkpoint
+from workflow.training.cost import Cost, Meter
 from workflow.training.data import View
-from workflow.training.loop import Job, Machine, TrainingError, fit
+from workflow.training.loop import Job, Machine, Output, TrainingError, fit
 from workflow.training.progress import Progress
 from workflow.training.seeding import derive, seed_torch
 from workflow.training.validation import REGIONS, mean_dice
@@ -41,6 +48,12 @@ class Painter(Synthesizer):
 
     def synthesize(self, inputs):
         return self.network(inputs)
+
+
+class Triple(Painter):
+    """Takes more than a batch for one update."""
+
+    batches_per_step = 3
 
 
 class Thresholder(Segmentor):
@@ -97,7 +110,22 @@ def made(entry=Painter):
 
 
 def run(entry, job, folder):
-    return fit(entry, job, CPU, folder / "checkpoints", folder / "weights.pt")
+    return fit(entry, job, CPU, output(folder))
+
+
+def output(folder) -> Output:
+    return Output(
+        folder / "checkpoints",
+        folder / "weights.pt",
+        folder / "history.csv",
+        folder / "cost.csv",
+    )
+
+
+def cost(folder) -> dict[str, str]:
+    with (folder / "cost.csv").open() as file:
+        (line,) = csv.DictReader(file)
+    return line
 
 
 @pytest.mark.parametrize("dies_at", [1, 4, 5, 7, 12])
@@ -128,7 +156,172 @@ def test_a_checkpoint_of_another_training_is_not_resumed_from(cohort, tmp_path):
 
 def test_checkpoints_are_gone_when_the_weights_are_there(cohort, tmp_path):
     run(made(), job(cohort), tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["weights.pt"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "cost.csv", "history.csv", "weights.pt",
+    ]  # fmt: skip
+
+
+def test_the_cost_is_counted_by_the_training_itself(cohort, tmp_path):
+    entry = made()
+    run(entry, job(cohort), tmp_path)
+    told = cost(tmp_path)
+    assert list(told) == COLUMNS
+    assert (told["system"], told["seed"], told["device"]) == ("test", "0", "CPU")
+    assert (told["updates"], told["images"]) == ("12", "24")
+    assert told["parameters"] == str(3 * 9 + 1)
+    assert 0 < float(told["core_seconds"]) < 60
+    assert 0 < float(told["wall_seconds"]) < 60
+    assert 5e7 < int(told["memory_bytes"]) < 1e11
+
+
+def test_an_update_of_several_batches_is_one_update_of_more_images(cohort, tmp_path):
+    run(made(Triple), job(cohort), tmp_path)
+    assert (cost(tmp_path)["updates"], cost(tmp_path)["images"]) == ("12", str(12 * 2 * 3))
+
+
+def test_a_network_that_two_share_counts_once(cohort, tmp_path):
+    entry = made()
+    entry.part = entry.network[0]
+    run(entry, job(cohort, epochs=1), tmp_path)
+    assert cost(tmp_path)["parameters"] == str(3 * 9 + 1)
+
+
+@pytest.mark.parametrize("dies_at", [5, 7, 12])
+def test_a_resumed_training_costs_what_all_its_processes_took(cohort, tmp_path, dies_at):
+    first = made()
+    first.dies_at = dies_at
+    with pytest.raises(KeyboardInterrupt):
+        run(first, job(cohort), tmp_path)
+    last = tmp_path / "checkpoints" / "last.pt"
+    state = checkpoint.load(last)
+    done = 4 * ((dies_at - 1) // 4)
+    assert (state["cost"]["updates"], state["cost"]["images"]) == (done, 2 * done)
+    past = {"wall_seconds": 1000.0, "core_seconds": 2000.0, "memory_bytes": 10**15, "device": "GPU"}
+    checkpoint.save(last, state | {"cost": state["cost"] | past})
+    run(made(), job(cohort), tmp_path)
+    told = cost(tmp_path)
+    assert (told["updates"], told["images"]) == ("12", "24")
+    assert 1000 < float(told["wall_seconds"]) < 1060
+    assert 2000 < float(told["core_seconds"]) < 2060
+    assert (told["memory_bytes"], told["device"]) == (str(10**15), "GPU + CPU")
+
+
+def test_validation_is_paid_too(cohort, tmp_path, monkeypatch):
+    import workflow.training.cost
+    import workflow.training.loop
+
+    clock = [0.0]
+
+    def validate(*_):
+        clock[0] += 100
+        return 0.5
+
+    monkeypatch.setattr(workflow.training.loop, "mean_dice", validate)
+    monkeypatch.setattr(workflow.training.cost.time, "monotonic", lambda: clock[0])
+    run(made(Thresholder), job(cohort, epochs=2, validated=True), tmp_path)
+    assert cost(tmp_path)["wall_seconds"] == "200.0"
+
+
+def test_loader_processes_count_among_the_cores():
+    meter = Meter(CPU.device, Cost())
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-c", busy], check=True)
+    assert 0.25 < meter.read().core_seconds < 30
+
+
+def test_a_gpu_counts_its_own_memory(monkeypatch):
+    calls = []
+    for name, answer in {
+        "reset_peak_memory_stats": None,
+        "max_memory_allocated": 12345,
+        "get_device_name": "NVIDIA H200",
+    }.items():
+        monkeypatch.setattr(
+            torch.cuda, name, lambda device, x=answer, name=name: calls.append((name, device)) or x
+        )
+    second = torch.device("cuda", 1)
+    read = Meter(second, Cost(device="CPU", memory_bytes=5)).read()
+    assert (read.memory_bytes, read.device) == (12345, "CPU + NVIDIA H200")
+    assert len(calls) == 3 and {device for _, device in calls} == {second}
+
+
+@pytest.mark.parametrize("entry", [Painter, Thresholder])
+def test_the_weights_hold_no_times(cohort, tmp_path, entry):
+    for name in ("a", "b"):
+        run(made(entry), job(cohort, epochs=2, validated=entry is Thresholder), tmp_path / name)
+    a, b = (checkpoint.load(tmp_path / name / "weights.pt") for name in ("a", "b"))
+    assert set(a) == {"digest", "history", "entry"}
+    assert alike(a, b)
+
+
+def alike(a, b) -> bool:
+    """Whether two weights files hold the same, bit for bit."""
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(alike(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(alike, a, b))
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
+
+class Dying:
+    """Lets so many changes of the disk happen; the next one, and all that follow, do not."""
+
+    def __init__(self, monkeypatch, after=math.inf):
+        self.after, self.changes = after, 0
+        for name in ("replace", "unlink", "rmdir"):
+            monkeypatch.setattr(os, name, self.wrapped(getattr(os, name)))
+
+    def wrapped(self, change):
+        def changed(path, *args, **settings):
+            if self.changes >= self.after:
+                raise KeyboardInterrupt
+            done = change(path, *args, **settings)
+            self.changes += 1
+            return done
+
+        return changed
+
+
+def finished_files(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("[!.]*") if path.is_file()}
+
+
+@pytest.mark.parametrize("snakemake", [False, True])
+@pytest.mark.parametrize("entry", [Painter, Thresholder])
+def test_a_kill_between_any_two_changes_of_the_disk_is_made_good(
+    cohort, tmp_path, monkeypatch, entry, snakemake
+):
+    """By the same command, also after Snakemake has deleted the outputs that its rule declares."""
+    whole = job(cohort, epochs=2, validated=entry is Thresholder)
+    with monkeypatch.context() as patch:
+        changes = Dying(patch)
+        run(made(entry), whole, tmp_path / "whole")
+    assert changes.changes >= 7
+    expected = finished_files(tmp_path / "whole")
+    weights = checkpoint.load(tmp_path / "whole" / "weights.pt")
+    counted = {key: cost(tmp_path / "whole")[key] for key in ("updates", "images", "parameters")}
+    trained_anew = 0
+    for after in range(changes.changes):
+        folder = tmp_path / str(after)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            Dying(patch, after)
+            run(made(entry), whole, folder)
+        left = finished_files(folder)
+        assert "weights.pt" not in left or left.keys() == expected.keys()
+        resumable = (folder / "checkpoints" / "last.pt").exists()
+        trained_anew += "weights.pt" in left and not resumable
+        before = left.get("cost.csv") if resumable else None
+        if snakemake:
+            for name in ("weights.pt", "cost.csv"):
+                (folder / name).unlink(missing_ok=True)
+        run(made(entry), whole, folder)
+        found = finished_files(folder)
+        assert found.keys() == expected.keys() and not (folder / "checkpoints").exists()
+        assert alike(checkpoint.load(folder / "weights.pt"), weights)
+        assert found["history.csv"] == expected["history.csv"]
+        assert counted.items() <= cost(folder).items()
+        assert before in (None, found["cost.csv"]), "what a training took changed after its end"
+    assert trained_anew <= 2, "checkpoints vanish before all is written"
 
 
 def test_unvalidated_training_keeps_the_last_epoch(cohort, tmp_path):

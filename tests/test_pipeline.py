@@ -198,7 +198,7 @@ def test_a_published_number_filled_in_writes_the_tables_anew(finished, edited):
 
 
 def test_an_edit_of_the_commands_that_judge_scores_anew(finished, edited):
-    edited("workflow/verdict.py", 'TABLES = ("', 'EDITED = 1\nTABLES = ("')
+    edited("workflow/score.py", "SCORING = [", "EDITED = 1\nSCORING = [")
     assert {c.split()[3] for c in planned(finished)} == {"score", "tabulate"}
 
 
@@ -368,6 +368,74 @@ def test_a_split_that_leaves_nobody_for_validation(repository):
 def test_an_unknown_config_key(repository):
     message = refused(repository, benchmark="tiny.yaml", dataa="x")
     assert "dataa" in message and "data=" in message
+
+
+BROKEN = {
+    "raises": ("loss = ", 'raise RuntimeError("no such layer")\n        loss = ', "no such layer"),
+    "diverges": ("loss = ", "loss = float('nan') * ", "train: diverges: loss L1 is nan in epoch 1"),
+    "hungry": ("loss = ", "torch.empty(2**50)\n        loss = ", "can't allocate memory"),
+    "killed": ("loss = ", "__import__('os').kill(__import__('os').getpid(), 9)\n        loss = ",
+               "out of memory"),
+    "out_of_range": ("return self.unet(inputs).tanh()",
+                     "return self.unet(inputs).tanh() + 9 * (not self.unet.training)",
+                     "synthesize gave values from"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory):
+    folder = copy_repository(tmp_path_factory.mktemp("failing"))
+    for name, (old, new, _) in BROKEN.items():
+        made = run(folder, [sys.executable, "-m", "methods", "new", name])
+        assert made.returncode == 0, made.stdout
+        path = folder / "methods" / name / "method.py"
+        path.write_text(path.read_text().replace(old, new))
+    entries = ", ".join(["copy_t1", *BROKEN])
+    text = TINY.replace("results:\n", f"results:\n  entries: [{entries}]\n")
+    (folder / "failing.yaml").write_text(text.replace("title: tiny", "title: failing"))
+    done = snakemake(folder, benchmark="failing.yaml")
+    assert done.returncode != 0
+    return folder
+
+
+def test_an_entry_that_fails_is_a_row_with_the_reason(failed):
+    tables = failed / "results/tables/failing"
+    for name in ("table2_synthesis", "table3_segmentation"):
+        table = pd.read_csv(tables / f"{name}.csv").query("protocol == 'strict'")
+        status = table.set_index("system")["status"].astype(str)
+        for entry, (_, _, reason) in BROKEN.items():
+            if name == "table2_synthesis":
+                assert status[entry].startswith("failed: ") and reason in status[entry]
+                assert reason in (tables / f"{name}.md").read_text()
+            else:
+                assert f"builds on {entry}, which failed" in status[f"{entry}+unet"]
+
+
+def test_an_entry_that_fails_stops_no_other(failed):
+    table = pd.read_csv(failed / "results/tables/failing/table3_segmentation.csv")
+    floor = table[table.system == "copy_t1+unet"]
+    assert floor.dice_wt.between(0, 1).all()
+
+
+def test_a_mended_entry_completes_the_tables(failed):
+    """The same command again trains what has failed, and that alone; the others were put aside."""
+    mended, *others = BROKEN
+    for name in others:
+        (failed / "methods" / name).rename(failed / "methods" / f"_{name}")
+    shutil.rmtree(failed / "methods" / mended)
+    assert run(failed, [sys.executable, "-m", "methods", "new", mended]).returncode == 0
+    path = failed / "failing.yaml"
+    path.write_text(path.read_text().replace(", ".join(BROKEN), mended))
+    weights = failed / "results/runs/failing/copy_t1+unet/seed0/weights.pt"
+    before = weights.stat().st_mtime_ns
+    done = snakemake(failed, benchmark="failing.yaml")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert weights.stat().st_mtime_ns == before
+    table = pd.read_csv(failed / "results/tables/failing/table2_synthesis.csv")
+    assert table.status.isna().sum() == len(table) - table.status.eq("not run here").sum()
+    assert mended in set(table.system[table.ssim_whole.notna()])
+    assert not list(failed.glob(f"results/runs/failing/{mended}*/*/failed-*"))
+    assert (failed / "results/tables/failing/scores.csv").exists()
 
 
 def test_a_damaged_patient_stops_before_training_and_costs_no_other(repository, tmp_path):

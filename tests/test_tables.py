@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,9 @@ SYSTEMS = [
     System("unet", "UNet", "entry"),
     System("cutgan+unet", "CUTGAN + UNet", "entry"),
     System("maf_net+unet", "MAF-Net + UNet", "entry"),
-    System("cyclegan+unet", "CycleGAN + UNet", "entry", failure="loss is NaN at step 120"),
+    System(
+        "cyclegan+unet", "CycleGAN + UNet", "entry", "loss is NaN at step 120", ("segmentation",)
+    ),
     System("copy_t1", "T1 copied", "floor"),
     System("real_t1ce", "Real T1ce", "oracle"),
     System("cutgan", "CUTGAN", "entry"),
@@ -120,22 +123,25 @@ def test_a_patient_is_undefined_only_if_every_seed_is(published):
     assert (row["dice_wt"], row["dice_wt_n"], row["dice_wt_undefined"]) == (0.5, 1, 1)
 
 
-def test_rows_stand_in_the_papers_order_between_floor_and_ceiling(ablation):
+def test_rows_stand_in_the_papers_order_between_floor_and_ceiling(published, scores):
+    rows = table(published, "table3_segmentation", scores, SYSTEMS, "paper")
+    assert list(rows["system"]) == [
+        "copy_t1+unet",
+        "", "", "cyclegan+unet", "cutgan+unet", "drit+unet", "maf_net.joint",
+        "mine+unet", "unet", "maf_net+unet",
+        "real_t1ce+unet",
+    ]  # fmt: skip
+    assert list(rows["role"]) == ["floor", *["entry"] * 9, "oracle"]
+    synthesis = table(published, "table2_synthesis", scores, SYSTEMS, "paper")
+    assert list(synthesis["system"]) == [
+        "copy_t1", "cyclegan", "drit", "cutgan", "maf_net.joint", "maf_net", "real_t1ce",
+    ]  # fmt: skip
+
+
+def test_the_ablation_has_its_own_rows_floor_and_ceiling(ablation):
     assert list(ablation["system"]) == [
         "copy_t1+unet",
         "unet", "cutgan+unet", "maf_net.average+unet", "maf_net+unet", "maf_net.joint",
-        "mine+unet",
-        "real_t1ce+unet",
-    ]  # fmt: skip
-    assert list(ablation["role"]) == ["floor", *["entry"] * 6, "oracle"]
-
-
-def test_an_entry_of_another_table_is_left_to_it(published, scores):
-    comparison = table(published, "table3_segmentation", scores, SYSTEMS, "paper")
-    assert list(comparison["system"]) == [
-        "copy_t1+unet",
-        "", "", "cyclegan+unet", "cutgan+unet", "drit+unet", "maf_net.joint",
-        "mine+unet",
         "real_t1ce+unet",
     ]  # fmt: skip
 
@@ -151,16 +157,50 @@ def test_a_row_without_scores_says_why(published, scores):
     assert unscored["dice_wt"].isna().all()
 
 
+def shows(published, scores, system):
+    """The tables that have a row for it."""
+    listed = [*(s for s in SYSTEMS if s.id != system.id), system]
+    return [
+        name
+        for name in NAMES
+        if system.id in set(table(published, name, scores, listed, "paper")["system"])
+    ]
+
+
 def test_a_failed_system_without_a_published_row_leaves_no_hole(published, scores):
     lost = System("lost", "Lost", "entry", "out of memory")
-    shown = {
-        name: "lost" in set(table(published, name, scores, [*SYSTEMS, lost], "paper")["system"])
-        for name in NAMES
-    }
-    assert all(shown.values())
-    told = System("lost", "Lost", "entry", "out of memory", ("synthesis",))
-    rows = table(published, "table1_ablation", scores, [*SYSTEMS, told], "paper")
-    assert "lost" not in set(rows["system"])
+    assert shows(published, scores, lost) == NAMES[1:]
+    assert shows(published, scores, replace(lost, tasks=("synthesis",))) == NAMES[1:2]
+    assert shows(published, scores, replace(lost, tasks=("segmentation",))) == NAMES[2:]
+    floor = System("zeros", "Zeros", "floor", "out of memory", ("segmentation",))
+    assert shows(published, scores, floor) == [NAMES[0], NAMES[2]]
+
+
+@pytest.mark.parametrize(
+    ("id", "label"), [("cyclegan+unet", "CycleGAN + UNet"), ("lost+unet", "Lost + UNet")]
+)
+def test_a_failure_is_a_row_and_a_note_of_one_short_line(tmp_path, published, scores, id, label):
+    """Whether the paper has a row for it or not."""
+    reason = "RuntimeError: sizes differ\n\n  at `a_b`: " + "12 x 13, " * 50
+    failed = System(id, label, "entry", reason, ("segmentation",))
+    listed = [*(s for s in SYSTEMS if s.id != id), failed]
+    write_table(tmp_path, NAMES[2], published, scores, listed, COHORT)
+    text = (tmp_path / f"{NAMES[2]}.md").read_text()
+    assert markdown_line(text, label)[1:] == ["failed", "–", "–", "–"]
+    start = f"- {label} failed: "
+    (note,) = [line for line in text.splitlines() if line.startswith(start)]
+    assert note.startswith(f"{start}RuntimeError: sizes differ at `a_b`: 12 x 13, 12")
+    assert note.endswith("…") and 150 < len(note) - len(start) <= 160
+    assert r"\dots{}" in (tmp_path / f"{NAMES[2]}.tex").read_text()
+
+
+def test_a_seed_that_failed_leaves_the_others_scores(tmp_path, published, scores):
+    half = System("cutgan+unet", "CUTGAN + UNet", "entry", "seed 1: loss is NaN?")
+    listed = [*(s for s in SYSTEMS if s.id != half.id), half]
+    write_table(tmp_path, NAMES[2], published, scores, listed, COHORT)
+    text = (tmp_path / f"{NAMES[2]}.md").read_text()
+    assert markdown_line(text, "CUTGAN + UNet")[1] == "2 failed"
+    assert "- CUTGAN + UNet failed: seed 1: loss is NaN?\n" in text
 
 
 def test_published_numbers_stand_beside_ours_in_the_papers_protocol_only(published, scores):
@@ -216,7 +256,7 @@ def test_a_charged_diagonal_is_counted_and_shown(tmp_path, published):
 def test_a_mean_of_fewer_patients_is_never_bold(tmp_path, published):
     scores = frame(
         dice("unet", [0.9, np.nan], region="et"),
-        dice("mine+unet", [0.5, 0.4], region="et"),
+        dice("maf_net+unet", [0.5, 0.4], region="et"),
         dice("cutgan+unet", [0.3, 0.3], region="et"),
     )
     write_table(tmp_path, NAMES[0], published, scores, SYSTEMS, COHORT)
@@ -228,12 +268,14 @@ def test_a_mean_of_fewer_patients_is_never_bold(tmp_path, published):
 def test_the_best_entry_is_bold(tmp_path, published, scores):
     text = written(tmp_path, "table1_ablation", published, scores)[".md"]
     assert markdown_line(text, "UNet on T1, T2, FLAIR")[2] == "0.600"
-    # 0.700 twice: both are best as printed. MAF-Block's 0.990 is of one patient of two.
+    # Of two that are alike as printed, both are best. MAF-Block's 0.990 is of one patient of two.
     assert markdown_line(text, "SingleEN (CUTGAN + UNet)")[2] == "**0.700**"
-    assert markdown_line(text, "My_method & 50% more")[2] == "**0.700**"
     assert markdown_line(text, "MAF-Block")[1:3] == ["1 of 2", "0.990"]
     assert markdown_line(text, "ceiling: Real T1ce + UNet")[2] == "0.950"
-    assert markdown_line(text, "My_method & 50% more")[5] == "**3.00**"
+    assert markdown_line(text, "UNet on T1, T2, FLAIR")[5] == "**4.00**"
+    comparison = written(tmp_path, "table3_segmentation", published, scores)[".md"]
+    assert markdown_line(comparison, "CUTGAN + UNet")[2] == "**0.700**"
+    assert markdown_line(comparison, "My_method & 50% more")[2] == "**0.700**"
 
 
 def test_markdown_shows_counts_gaps_and_published_numbers(tmp_path, published, scores):
@@ -248,6 +290,9 @@ def test_markdown_shows_counts_gaps_and_published_numbers(tmp_path, published, s
     assert re.findall(r"[\d.]+|n/a", below) == ["0.880", "0.679", "0.418", *["n/a"] * 3]
     comparison = written(tmp_path, "table3_segmentation", published, scores)[".md"]
     assert comparison.count("Zhou et al. (published)") == 1
+    assert (
+        "- Quoted from the paper, not trained here: Hamghalam et al., Zhou et al.\n" in comparison
+    )
     assert "- CycleGAN + UNet failed: loss is NaN at step 120." in comparison
 
 
@@ -289,9 +334,9 @@ def test_latex_is_escaped_and_even(tmp_path, published, scores):
         unescaped = re.sub(r"\\[_&%#$]|\\label\{.*?\}|^% .*$", "", text, flags=re.M)
         assert not re.search("[_%#]", unescaped)
         assert text.isascii()
-    ablation = written(tmp_path, "table1_ablation", published, scores)[".tex"]
-    assert r"My\_method \& 50\% more" in ablation
-    assert r"\textbf{0.700}" in ablation
+    comparison = written(tmp_path, "table3_segmentation", published, scores)[".tex"]
+    assert r"My\_method \& 50\% more" in comparison
+    assert r"\textbf{0.700}" in comparison
 
 
 def test_the_csv_can_be_read_back(tmp_path, published, scores):
@@ -361,12 +406,14 @@ def test_a_score_that_occurs_twice_is_named(score_file):
     assert "system unet, seed 0, patient p0" in str(error.value)
 
 
-@pytest.mark.parametrize(("column", "wrong"), [("value", "good"), ("seed", ""), ("seed", "one")])
+@pytest.mark.parametrize(
+    ("column", "wrong"), [("value", "good"), ("seed", ""), ("seed", "one"), ("seed", "1.5")]
+)
 def test_what_is_not_a_number_is_named(score_file, column, wrong):
     rows = dice("unet", [0.5, 0.6])
     rows[1][COLUMNS.index(column)] = wrong
     path = score_file("one.csv", rows)
-    with pytest.raises(InputError, match=rf"one\.csv, line 3: {column} is '{wrong}'"):
+    with pytest.raises(InputError, match=rf"one\.csv, line 3: {column} is '{wrong}', which"):
         read_scores([path])
 
 

@@ -3,8 +3,9 @@
 import argparse
 import importlib
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
-from benchmarks.config import load
+from benchmarks.config import Benchmark, load
 from benchmarks.errors import InputError
 
 # Each verb's module is imported when it is asked for: preparing a patient needs no torch.
@@ -15,10 +16,10 @@ VERBS = {
     "train": ("workflow.train", ["run", "seed"]),
     "synthesize": ("workflow.predict", ["run", "seed"]),
     "segment": ("workflow.predict", ["run", "seed"]),
-    "score": ("workflow.verdict", ["run", "seed"]),
+    "score": ("workflow.score", ["run", "seed"]),
     "export": ("workflow.predict", ["run", "seed"]),
-    "tabulate": ("workflow.verdict", []),
-    "show": ("workflow.verdict", []),
+    "tabulate": ("workflow.tabulate", []),
+    "show": ("workflow.tabulate", []),
 }
 HELP = {
     "patient": "the patient's name, as its folder has it",
@@ -35,13 +36,24 @@ def main(arguments: list[str] | None = None) -> int:
         benchmark = load(chosen.pop("benchmark"), chosen.pop("data"), chosen.pop("scale"))
         module, names = VERBS[verb]
         function = getattr(importlib.import_module(module), f"run_{verb}")
-        function(benchmark, **{name: chosen[name] for name in names})
+        values = {name: chosen[name] for name in names}
+        with _watched(benchmark, verb, **values) if "run" in values else nullcontext():
+            function(benchmark, **values)
     except Exception as error:
         if not _is_users(error):
             raise
         print(f"\n{error}\n", file=sys.stderr)
         return 2
     return 0
+
+
+def _watched(benchmark: Benchmark, verb: str, run: str, seed: int) -> AbstractContextManager:
+    """Around all that a row of a table depends on."""
+    from workflow import failures
+
+    if verb not in failures.VERBS:
+        return nullcontext()
+    return failures.noted(benchmark, verb, run, seed)
 
 
 def _is_users(error: Exception) -> bool:

@@ -1,5 +1,6 @@
 """The commands that make a cohort ready: simulate, prepare, split."""
 
+import hashlib
 from pathlib import Path
 
 from benchmarks.cohorts.brats import PatientFiles, find_patients
@@ -34,6 +35,13 @@ def stored_patients(benchmark: Benchmark, split: str | None = None) -> list[Stor
     layout = Layout(benchmark.name)
     rows = read_split(layout.split)
     return [StoredPatient(layout.store, row.patient) for row in rows if split in (None, row.split)]
+
+
+def with_cohort(digest: str, benchmark: Benchmark) -> str:
+    """`digest`, made to depend on the patients' files and their split too."""
+    layout = Layout(benchmark.name)
+    parts = [digest.encode(), layout.manifest.read_bytes(), layout.split.read_bytes()]
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
 
 def run_simulate(benchmark: Benchmark, patient: str) -> None:

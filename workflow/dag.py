@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shlex
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,24 +16,25 @@ from workflow.cohort import assign, patient_files
 from workflow.fingerprint import fingerprint
 from workflow.layout import Layout
 from workflow.plan import Plan
+from workflow.score import SCORING
+from workflow.tabulate import TABLES
 from workflow.training.devices import count_gpus
-from workflow.verdict import TABLES
 
 # The modules whose edit reruns a rule; training has `Plan.digest` of its own.
 CODE = {
     "simulate": ["benchmarks.cohorts.phantom"],
     "prepare": ["benchmarks.cohorts.brats", "benchmarks.cohorts.store"],
     "split": ["benchmarks.cohorts.split"],
-    "score": ["benchmarks.scoring.protocol"],
-    "tabulate": ["benchmarks.reporting.tables"],
+    "score": SCORING,
+    "tabulate": ["benchmarks.reporting.tables", "benchmarks.reporting.cost"],
 }
 # The command's own module counts too, but not all that it imports for its other commands.
 COMMANDS = {
     "simulate": "workflow.cohort",
     "prepare": "workflow.cohort",
     "split": "workflow.cohort",
-    "score": "workflow.verdict",
-    "tabulate": "workflow.verdict",
+    "score": "workflow.score",
+    "tabulate": "workflow.tabulate",
 }
 
 
@@ -71,6 +74,13 @@ class Dag:
         folder, ends = self.layout.tables, (".csv", ".md", ".tex")
         return [folder / f"{table}{end}" for table in TABLES for end in ends]
 
+    def tabulate_what_there_is(self) -> None:
+        """Write the tables though some runs failed: those become rows that say why."""
+        if not all(path.exists() for path in (self.layout.split, self.layout.manifest)):
+            return
+        tabulate = ["tabulate", *shlex.split(self.arguments)]
+        subprocess.run([sys.executable, "-m", "workflow", *tabulate], check=False)
+
     def before_split(self, wildcards) -> list[Path]:
         """All prepared patients, and the user's own split where there is one."""
         stored = [self.layout.store / f"{patient}.json" for patient in self.files]
@@ -109,6 +119,10 @@ class Dag:
         seeds = self.benchmark.results.seeds
         return [self.layout.scores(run, seed) for run in self.plan.runs for seed in seeds]
 
+    def all_costs(self, wildcards) -> list[Path]:
+        seeds, runs = self.benchmark.results.seeds, self.plan.runs.values()
+        return [self.layout.cost(run.name, seed) for run in runs if run.trained for seed in seeds]
+
     def training_digest(self, wildcards) -> str:
         return self.plan.digest(self.plan[wildcards.run], int(wildcards.seed))
 
@@ -126,6 +140,7 @@ class Dag:
                 self._protocols(),
                 read_published().model_dump(mode="json"),
                 [asdict(system) for system in self.plan.systems()],
+                [asdict(training) for training in self.plan.trainings()],
             ],
         }[rule]
         code = fingerprint(CODE[rule], alone=[COMMANDS[rule]])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.cohorts.store import StoredPatient
-from methods.contract import Entry, Segmentor, Synthesizer
+from methods.contract import CLASSES, Entry, Segmentor, Synthesizer
 from workflow.training.data import View
 
 
@@ -34,10 +34,21 @@ def synthesize(
 def segment(
     entry: Segmentor, patient: StoredPatient, view: View, device: torch.device, batch: int
 ) -> np.ndarray:
-    """The likeliest class of each voxel: (Z, crop, crop) uint8 in 0..3."""
+    """The likeliest class of each voxel: (Z, crop, crop) uint8 in 0..3.
+
+    Raises
+    ------
+    ValueError : the entry returned another shape, another number of classes, or NaN.
+    """
 
     def classes(inputs: Tensor) -> Tensor:
-        return entry.segment(inputs).argmax(dim=1, keepdim=True).to(torch.uint8)
+        logits = entry.segment(inputs)
+        if logits.shape[1] != CLASSES or logits.isnan().any():
+            raise ValueError(
+                f"segment gave {logits.shape[1]} classes and {int(logits.isnan().sum())} NaN for "
+                f"patient {patient.patient}; the contract asks for logits of {CLASSES} classes."
+            )
+        return logits.argmax(dim=1, keepdim=True).to(torch.uint8)
 
     return _slicewise(entry, classes, patient, view, device, batch)[:, 0].numpy()
 

@@ -11,7 +11,7 @@ class Layout:
     """The folders of one benchmark, relative to the repository.
 
     `results/store`   the cohort as training reads it, its split and its manifest
-    `results/runs`    a folder a training: weights, loss history, predictions, scores
+    `results/runs`    a folder a training: weights, loss history, cost, predictions, scores
     `results/cases`   the test patients' predictions as NIfTI
     `results/tables`  what to read
     """
@@ -44,6 +44,14 @@ class Layout:
     def weights(self, run: str, seed: int | str) -> Path:
         return self.run(run, seed) / "weights.pt"
 
+    def history(self, run: str, seed: int | str) -> Path:
+        """The losses, a line an epoch."""
+        return self.run(run, seed) / "history.csv"
+
+    def cost(self, run: str, seed: int | str) -> Path:
+        """What the training took."""
+        return self.run(run, seed) / "cost.csv"
+
     def checkpoints(self, run: str, seed: int | str) -> Path:
         """What a training resumes from. No rule declares it: Snakemake deletes what it declares."""
         return self.run(run, seed) / "checkpoints"
@@ -58,6 +66,14 @@ class Layout:
 
     def scores(self, run: str, seed: int | str) -> Path:
         return self.run(run, seed) / "scores.csv"
+
+    def origin(self, run: str, seed: int | str) -> Path:
+        """What the scores follow from, as one number that changes with any of it."""
+        return self.run(run, seed) / "scores.origin"
+
+    def failure(self, run: str, seed: int | str, verb: str) -> Path:
+        """Why `verb` did not end well; there only if it did not."""
+        return self.run(run, seed) / f"failed-{verb}.txt"
 
     def cases(self, run: str, seed: int | str) -> Path:
         return RESULTS / "cases" / self.benchmark / run / f"seed{seed}"

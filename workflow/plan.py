@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
+from benchmarks.reporting.cost import Training
 from benchmarks.reporting.published import read_published
 from benchmarks.reporting.tables import System
 from methods.contract import Entry, MethodError, Params
@@ -44,7 +45,7 @@ class Run:
 
     @property
     def trained(self) -> bool:
-        return self.kind != "control"
+        return self.kind != "control" and self.method.description.trained
 
     @property
     def synthesizes(self) -> bool:
@@ -55,6 +56,16 @@ class Run:
         return self.kind in ("segmentation", "joint")
 
     @property
+    def tasks(self) -> tuple[str, ...]:
+        made = {"synthesis": self.synthesizes, "segmentation": self.segments}
+        return tuple(task for task, is_made in made.items() if is_made)
+
+    @property
+    def builds_on(self) -> list[str]:
+        """The runs that must have ended before this one can begin."""
+        return [name for name in (self.upstream, self.continues) if name]
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         return self.method.description.inputs
 
@@ -63,7 +74,9 @@ class Run:
         return len(self.inputs) + (self.upstream is not None)
 
     def entry(self) -> Entry:
-        return self.method.entry(self.params, self.channels)
+        made = self.method.entry(self.params, self.channels)
+        self.method.load_pretrained(made)
+        return made
 
 
 class Plan:
@@ -78,6 +91,8 @@ class Plan:
     def __init__(self, benchmark: Benchmark):
         self.benchmark = benchmark
         self.methods = discover()
+        for method in self.methods.values():
+            method.check()
         self._check_names()
         self.runs: dict[str, Run] = {}
         for name in self._chosen():
@@ -93,7 +108,16 @@ class Plan:
 
     def systems(self) -> list[System]:
         """What can be a row of a table, by run."""
-        return [System(run.name, self._label(run), self._role(run)) for run in self.runs.values()]
+        return [
+            System(run.name, self._label(run), self._role(run), tasks=run.tasks)
+            for run in self.runs.values()
+        ]
+
+    def trainings(self) -> list[Training]:
+        """What the table of costs needs to know of each run."""
+        return [
+            Training(run.name, run.kind, run.continues, run.trained) for run in self.runs.values()
+        ]
 
     def epochs(self, run: Run) -> int:
         return getattr(self.benchmark.results.training.epochs, run.kind)
@@ -105,7 +129,6 @@ class Plan:
         not comments, not `speed`, not the patients, which the training itself adds.
         """
         results = self.benchmark.results
-        before = [x for x in (run.upstream, run.continues) if x]
         code = [*TRAINING_CODE, f"methods.{run.method.name}.method"]
         parts = {
             "run": run.name,
@@ -117,8 +140,11 @@ class Plan:
             "training": results.training.model_dump(exclude={"epochs"}),
             "slices": results.slices.model_dump(),
             "code": fingerprint(code),
-            "before": [self.digest(self.runs[x], seed) for x in before],
+            "before": [self.digest(self.runs[x], seed) for x in run.builds_on],
         }
+        if run.method.pretrained:
+            weights = run.method.pretrained.read_bytes()
+            parts["pretrained"] = hashlib.sha256(weights).hexdigest()
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def _check_names(self) -> None:

@@ -1,38 +1,41 @@
 """The command that trains one run, and how other commands get a trained entry back."""
 
-import hashlib
-
 import torch
 
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
-from benchmarks.files import write_csv
 from methods.contract import Entry
-from workflow.cohort import stored_patients
+from workflow.cohort import stored_patients, with_cohort
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
 from workflow.training import checkpoint
 from workflow.training.data import View
 from workflow.training.devices import device
-from workflow.training.loop import Job, Machine, fit
+from workflow.training.loop import Job, Machine, Output, fit
 from workflow.training.seeding import seed_torch
 
 
 def run_train(benchmark: Benchmark, run: str, seed: int) -> None:
-    """Train, resuming where an earlier attempt was interrupted, and write the weights."""
+    """Train, resuming where an earlier attempt was interrupted; write weights, losses and cost."""
     plan, layout = Plan(benchmark), Layout(benchmark.name)
     chosen = plan[run]
     if not chosen.trained:
-        raise InputError(f"`{run}` is a control: there is nothing to train.")
+        raise InputError(f"`{run}` is not trained: it is a control, or says `trained: false`.")
     job = make_job(plan, chosen, seed)
     entry = make_entry(plan, chosen, seed)
     speed = benchmark.speed
     with checkpoint.exclusive(layout.run(run, seed)), device(speed) as where:
         machine = Machine(where, speed.precision, speed.workers, speed.inference_batch)
-        weights = layout.weights(run, seed)
-        history = fit(entry, job, machine, layout.checkpoints(run, seed), weights)
-    rows = [epoch.values() for epoch in history]
-    write_csv(layout.run(run, seed) / "history.csv", list(history[0]), rows)
+        fit(entry, job, machine, _output(layout, run, seed))
+
+
+def _output(layout: Layout, run: str, seed: int) -> Output:
+    return Output(
+        checkpoints=layout.checkpoints(run, seed),
+        weights=layout.weights(run, seed),
+        history=layout.history(run, seed),
+        cost=layout.cost(run, seed),
+    )
 
 
 def make_view(plan: Plan, run: Run, seed: int) -> View:
@@ -49,7 +52,7 @@ def make_job(plan: Plan, run: Run, seed: int) -> Job:
     return Job(
         name=run.name,
         stream=_stream(run),
-        digest=_with_cohort(plan.digest(run, seed), benchmark),
+        digest=with_cohort(plan.digest(run, seed), benchmark),
         seed=seed,
         train=stored_patients(benchmark, "train"),
         val=stored_patients(benchmark, "val"),
@@ -72,7 +75,8 @@ def make_entry(plan: Plan, run: Run, seed: int) -> Entry:
 
 
 def trained_entry(plan: Plan, run: Run, seed: int, where: torch.device) -> Entry:
-    """The entry with its final weights on `where`; a control as it is."""
+    """The entry with its final weights on `where`; one that is not trained as it is built."""
+    seed_torch(seed, _stream(run), "weights")
     entry = run.entry()
     if run.trained:
         entry.restore(_trained_state(plan, run.name, seed))
@@ -86,10 +90,3 @@ def _trained_state(plan: Plan, run: str, seed: int) -> dict:
 def _stream(run: Run) -> str:
     """The same for a segmentor behind any synthesis: what differs is then the T1ce alone."""
     return f"{run.method.name}.{run.variant}"
-
-
-def _with_cohort(digest: str, benchmark: Benchmark) -> str:
-    """`digest`, made to depend on the patients' files and their split too."""
-    layout = Layout(benchmark.name)
-    parts = [digest.encode(), layout.manifest.read_bytes(), layout.split.read_bytes()]
-    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]

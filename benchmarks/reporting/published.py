@@ -89,12 +89,18 @@ class SegmentationRow(Row):
 
 
 class Table(_Strict):
-    """What every table has; `rows` differ by task."""
+    """What every table has; `rows` differ by task.
+
+    Attributes
+    ----------
+    others : whether entries that the paper has no row for get one here.
+    """
 
     number: Literal["I", "II", "III"]
     title: str
     page: int | None
     note: str = ""
+    others: bool = True
 
     @property
     def metrics(self) -> list[str]:
@@ -134,13 +140,6 @@ class Published(_Strict):
     def names(self) -> list[str]:
         """The tables' keys, in the paper's order."""
         return list(Tables.model_fields)
-
-    def elsewhere(self, name: str) -> set[str]:
-        """Systems that only other tables of the same task have a row for."""
-        table = self.table(name)
-        others = [self.table(other) for other in self.names()]
-        named = {id for other in others if other.task == table.task for id in other.systems}
-        return named - set(table.systems)
 
 
 def read_published(path: Path = PUBLISHED) -> Published:

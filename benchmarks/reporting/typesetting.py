@@ -1,6 +1,11 @@
-"""A table of finished strings as Markdown and as LaTeX. Knows nothing of what the strings say."""
+"""Finished tables as CSV, as Markdown and as LaTeX. Knows nothing of what the strings say."""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.files import write_atomically
 
 
 class Bold(str):
@@ -25,6 +30,25 @@ class Sheet:
     title: str
     blocks: list[Block]
     notes: list[str]
+
+
+def write_sheet(folder: Path, sheet: Sheet, csv: str) -> list[Path]:
+    """Writes <name>.csv, which is given, .md and .tex; the paths are returned."""
+    texts = {".csv": csv, ".md": markdown(sheet), ".tex": latex(sheet)}
+    for suffix, text in texts.items():
+        with write_atomically(folder / f"{sheet.name}{suffix}") as file:
+            file.write(text.encode())
+    return [folder / f"{sheet.name}{suffix}" for suffix in texts]
+
+
+def stacked(frames: dict[str, pd.DataFrame], by: str, cohort: str) -> str:
+    """The frames below each other as CSV; the column `by` tells them apart."""
+    parts = [
+        frame.assign(**{by: name}, cohort=cohort)[["cohort", by, *frame.columns]]
+        for name, frame in frames.items()
+    ]
+    together = pd.concat(parts, ignore_index=True)
+    return together.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
 def markdown(sheet: Sheet) -> str:
@@ -108,6 +132,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "–": "--",
+    "…": r"\dots{}",
     "∞": r"$\infty$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",

@@ -5,14 +5,13 @@ rule train:
     input:
         unpack(dag.before_training),
     output:
-        dag.layout.weights("{run}", "{seed}"),
+        weights=dag.layout.weights("{run}", "{seed}"),
+        cost=dag.layout.cost("{run}", "{seed}"),
     params:
         arguments=dag.arguments,
         digest=dag.training_digest,
     log:
         dag.layout.log("train", "{run}", "seed{seed}"),
-    benchmark:
-        dag.layout.run("{run}", "{seed}") / "cost.tsv"
     threads: dag.threads
     resources:
         gpu=dag.gpu,

@@ -40,7 +40,8 @@ rule export:
 
 rule tabulate:
     input:
-        dag.all_scores,
+        scores=dag.all_scores,
+        costs=dag.all_costs,
     output:
         dag.tables(),
         scores=dag.layout.tables / "scores.csv",

@@ -8,15 +8,17 @@ bit after a kill at any moment.
 import contextlib
 import math
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
 import torch
 
 from benchmarks.cohorts.store import StoredPatient
+from benchmarks.files import write_csv
 from methods.contract import Entry
 from workflow.training import checkpoint
+from workflow.training.cost import Cost, Meter, write_cost
 from workflow.training.data import Pairing, Pick, View, batches, plan_epoch
 from workflow.training.progress import Progress
 from workflow.training.seeding import generator, seed_torch
@@ -76,8 +78,26 @@ class Machine:
         return torch.amp.GradScaler(self.device.type) if wanted else None
 
 
-def fit(entry: Entry, job: Job, machine: Machine, checkpoints: Path, weights: Path) -> list[dict]:
-    """Train `entry`, resuming from `checkpoints` where it was interrupted, and write `weights`.
+@dataclass(frozen=True)
+class Output:
+    """Where a training writes.
+
+    Attributes
+    ----------
+    checkpoints : a folder of what it resumes from; gone once all the rest is there.
+    weights : the chosen epoch's. They, and the history, are the same however often it was resumed.
+    history : the losses, a line an epoch.
+    cost : what it took.
+    """
+
+    checkpoints: Path
+    weights: Path
+    history: Path
+    cost: Path
+
+
+def fit(entry: Entry, job: Job, machine: Machine, output: Output) -> list[dict]:
+    """Train `entry`, resuming where it was interrupted, and write `output`.
 
     Returns
     -------
@@ -90,16 +110,19 @@ def fit(entry: Entry, job: Job, machine: Machine, checkpoints: Path, weights: Pa
     entry.to(machine.device)
     entry.scaler = machine.scaler()
     history: list[dict] = []
-    if (found := checkpoint.resume(checkpoints, job.digest)) is not None:
+    cost = Cost()
+    best, last = output.checkpoints / "best.pt", output.checkpoints / "last.pt"
+    if (found := checkpoint.resume(output.checkpoints, job.digest)) is not None:
         entry.restore(found["entry"])
-        history = found["history"]
+        history, cost = found["history"], Cost(**found["cost"])
     steps = len(_plan(job, entry.batches_per_step, 0))
     progress = Progress(job.name, job.epochs, steps, done=len(history))
     if history:
         progress.say(f"going on after epoch {len(history)} of {job.epochs}")
 
+    meter = Meter(machine.device, cost)
     for epoch in range(len(history), job.epochs):
-        record = _epoch(entry, job, machine, epoch, progress)
+        record = _epoch(entry, job, machine, epoch, progress, meter)
         if job.validated:
             view, batch = job.view, machine.inference_batch
             record["val_dice"] = mean_dice(entry, job.val, view, machine.device, batch)
@@ -107,12 +130,18 @@ def fit(entry: Entry, job: Job, machine: Machine, checkpoints: Path, weights: Pa
         history = [*history, record]
         state = {"digest": job.digest, "history": history, "entry": entry.state()}
         if job.validated and _best(history) == epoch:
-            checkpoint.save(checkpoints / "best.pt", state)
-        checkpoint.save(checkpoints / "last.pt", state)
+            checkpoint.save(best, state)
+        cost = meter.read()
+        checkpoint.save(last, state | {"cost": asdict(cost)})
 
-    chosen = "best.pt" if job.validated else "last.pt"
-    checkpoint.save(weights, checkpoint.load(checkpoints / chosen) | {"history": history})
-    shutil.rmtree(checkpoints)
+    write_cost(output.cost, job.name, job.seed, cost, entry)
+    write_csv(output.history, list(history[0]), [epoch.values() for epoch in history])
+    chosen = checkpoint.load(best if job.validated else last)
+    kept = {"digest": job.digest, "history": history, "entry": chosen["entry"]}
+    checkpoint.save(output.weights, kept)
+    # First what a training resumes from: with it and without `best.pt` it could not end.
+    last.unlink()
+    shutil.rmtree(output.checkpoints)
     return history
 
 
@@ -127,7 +156,7 @@ def _plan(job: Job, batches_per_step: int, epoch: int) -> list[list[Pick]]:
 
 
 def _epoch(
-    entry: Entry, job: Job, machine: Machine, epoch: int, progress: Progress
+    entry: Entry, job: Job, machine: Machine, epoch: int, progress: Progress, meter: Meter
 ) -> dict[str, float]:
     """One pass over the training slices; the mean of each loss."""
     entry.training(True)
@@ -139,6 +168,7 @@ def _epoch(
         entry.progress = (epoch + (step - 1) / len(picks)) / job.epochs
         with machine.autocast():
             losses = entry.train_step(batch)
+        meter.step(len(batch.inputs))
         for name, loss in losses.items():
             sums[name] = sums.get(name, 0.0) + loss.detach().double()
         if progress.live:
