@@ -31,6 +31,8 @@ results:
     steps_per_epoch: 8
     epochs: {synthesis: 1, segmentation: 3, joint: 3}
   params:
+    cyclegan: {width: 2}
+    drit: {width: 4, content_stages: 1}
     cutgan: {width: 2, head_features: 8}
     maf_net: {width: 2, head_features: 8, unet_width: 4, unet_rate: 0.01}
     unet: {width: 4, learning_rate: 0.01}

@@ -1,4 +1,6 @@
-"""CUT (Park et al. 2020), the single encoder "SingleEN" of MAF-Net's Table I."""
+"""CUT (Park et al. 2020), the single encoder "SingleEN" of MAF-Net's Table I; and FastCUT."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -6,11 +8,13 @@ from torch import Tensor
 from methods.contract import Batch, Params, Synthesizer, frozen
 from methods.layers.init import initialise, xavier
 from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
-from methods.layers.patchnce import PatchHeads, patch_nce
+from methods.layers.patchnce import PatchHeads, draw_positions, identical_share, patch_nce_at
 from methods.layers.resnet import Decoder, Encoder
+from methods.layers.schedule import decay_linearly
 
 
 class CutParams(Params):
+    t1ce_channels: Literal[1, 3] = 3  # of the generator's output, and of what D judges
     width: int = 64
     encoder_blocks: int = 5
     decoder_blocks: int = 4
@@ -18,21 +22,27 @@ class CutParams(Params):
     patches: int = 256
     temperature: float = 0.07
     nce_weight: float = 1.0  # lambda_X of CUT's Eq. 6
-    identity_weight: float = 1.0  # lambda_Y
-    generator_rate: float = 4e-4
+    identity_weight: float = 1.0  # lambda_Y; with 0, the NCE of G(X) is not halved either
+    flip_equivariance: bool = False
+    generator_rate: float = 2e-4
     discriminator_rate: float = 2e-4
+    decay_start: float = 0.5  # share of the training with constant rates
 
 
 class Cut(Synthesizer):
+    """Among its losses is `identical_keys`: the share of the NCE's positions in the input images
+    where a query cannot tell its own key from another, nearly all of it air. It trains nothing.
+    """
+
     Params = CutParams
 
     def build(self) -> None:
         p = self.params
         encoder = Encoder(self.channels, p.width, p.encoder_blocks)
         self.encoder = initialise(encoder, xavier)
-        self.decoder = initialise(Decoder(self.channels, p.width, p.decoder_blocks), xavier)
+        self.decoder = initialise(Decoder(p.t1ce_channels, p.width, p.decoder_blocks), xavier)
         self.heads = initialise(PatchHeads(encoder.tapped_channels, p.head_features), xavier)
-        self.discriminator = initialise(PatchDiscriminator(self.channels, p.width), xavier)
+        self.discriminator = initialise(PatchDiscriminator(p.t1ce_channels, p.width), xavier)
 
         generator = [*self.encoder.parameters(), *self.decoder.parameters()]
         betas = (0.5, 0.999)
@@ -44,32 +54,59 @@ class Cut(Synthesizer):
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         p = self.params
-        real = batch.t1ce.expand_as(batch.inputs)
-        code, keys = self.encoder(torch.cat([batch.inputs, real]))
+        decay_linearly(self.g_optimizer, p.generator_rate, self.progress, p.decay_start)
+        decay_linearly(self.h_optimizer, p.generator_rate, self.progress, p.decay_start)
+        decay_linearly(self.d_optimizer, p.discriminator_rate, self.progress, p.decay_start)
+
+        flipped = p.flip_equivariance and draw_flip()
+        images = batch.inputs
+        if p.identity_weight:
+            images = torch.cat([images, batch.t1ce.expand_as(images)])
+        code, keys = self.encoder(images.flip(3) if flipped else images)
         generated = self.decoder(code)
-        fake = generated[: len(real)]
+        count = len(batch.inputs)
+        fake, real = generated[:count], batch.t1ce.expand(-1, p.t1ce_channels, -1, -1)
 
         d_loss = discriminator_loss(self.discriminator, fake, real)
         self.update(d_loss, self.d_optimizer)
 
         with frozen(self.discriminator):
             gan = gan_loss(self.discriminator(fake), 1.0)
-        _, queries = self.encoder(generated)
-        nce = self._nce(queries, keys, slice(None, len(real)))
-        identity = self._nce(queries, keys, slice(len(real), None))
-        g_loss = gan + 0.5 * (p.nce_weight * nce + p.identity_weight * identity)
+        _, queries = self.encoder(generated.expand(-1, self.channels, -1, -1))
+        if flipped:
+            # The keys are of the images as they are: a flip and a convolution do not commute.
+            queries = [q.flip(3) for q in queries]
+            with torch.no_grad():
+                _, keys = self.encoder(images)
+        nce, positions = self._nce(queries, keys, slice(None, count))
+        identical = identical_share(keys[0][:count], positions[0])
+        losses = {"D": d_loss, "GAN": gan, "NCE": nce, "identical_keys": identical}
+        if p.identity_weight:
+            identity, _ = self._nce(queries, keys, slice(count, None))
+            g_loss = gan + 0.5 * (p.nce_weight * nce + p.identity_weight * identity)
+            losses["NCE_identity"] = identity
+        else:
+            g_loss = gan + p.nce_weight * nce
         self.update(g_loss, self.g_optimizer, self.h_optimizer)
-        return {"D": d_loss, "GAN": gan, "NCE": nce, "NCE_identity": identity}
+        return losses
 
-    def _nce(self, queries: list[Tensor], keys: list[Tensor], images: slice) -> Tensor:
-        """PatchNCE over some of the images.
+    def _nce(
+        self, queries: list[Tensor], keys: list[Tensor], images: slice
+    ) -> tuple[Tensor, list[Tensor]]:
+        """PatchNCE over some of the images, and the positions it was taken at, by tapped layer.
 
-        The keys are the features of the generating forward pass: instance norm has no state, so
-        encoding the same images once more would give the same numbers bit for bit.
+        Unless flipped, the keys are the features of the generating forward pass: instance norm has
+        no state, so encoding the same images once more would give the same numbers bit for bit.
         """
         p = self.params
         queries, keys = [q[images] for q in queries], [k[images] for k in keys]
-        return patch_nce(self.heads, queries, keys, p.patches, p.temperature)
+        positions = draw_positions(keys, p.patches)
+        return patch_nce_at(positions, self.heads, queries, keys, p.temperature), positions
 
     def synthesize(self, inputs: Tensor) -> Tensor:
         return self.decoder(self.encoder(inputs)[0]).mean(dim=1, keepdim=True)
+
+
+def draw_flip() -> bool:
+    """True with probability 1/2, from torch's global generator, which the suite seeds."""
+    return torch.rand(()).item() < 0.5

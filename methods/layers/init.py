@@ -24,3 +24,8 @@ def initialise(network: nn.Module, draw: Callable[[Tensor], Tensor]) -> nn.Modul
 def xavier(weight: Tensor) -> Tensor:
     """CUT's choice: Xavier normal with gain 0.02."""
     return nn.init.xavier_normal_(weight, gain=0.02)
+
+
+def normal(weight: Tensor) -> Tensor:
+    """CycleGAN's and pix2pix's choice: N(0, 0.02^2)."""
+    return nn.init.normal_(weight, std=0.02)

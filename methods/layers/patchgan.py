@@ -1,4 +1,4 @@
-"""CUT's PatchGAN discriminator, and the losses that it is trained by."""
+"""The PatchGAN discriminator of CycleGAN and CUT, and the losses that it is trained by."""
 
 from typing import Literal
 
@@ -11,31 +11,38 @@ from methods.layers.blur import BlurDown
 GanForm = Literal["least_squares", "logistic"]
 
 
-class PatchDiscriminator(nn.Module):
-    """(B, channels, H, W) -> one score a patch; 224 px give 26 x 26, receptive field 84.
+def _block(
+    inner: int, outer: int, stride: int, antialias: bool, norm: bool = True
+) -> list[nn.Module]:
+    blurred = antialias and stride > 1
+    layers: list[nn.Module] = [nn.Conv2d(inner, outer, 4, 1 if blurred else stride, padding=1)]
+    if norm:
+        layers.append(nn.InstanceNorm2d(outer))
+    layers.append(nn.LeakyReLU(0.2))
+    if blurred:
+        layers.append(BlurDown(outer))
+    return layers
 
-    The 70 x 70 PatchGAN of pix2pix (Isola et al. 2017) with every strided convolution
-    antialiased: convolution of stride 1, norm, LeakyReLU 0.2, blur.
+
+class PatchDiscriminator(nn.Module):
+    """(B, channels, H, W) -> one score a patch; 224 px give 26 x 26.
+
+    Parameters
+    ----------
+    antialias : CUT's form, with every strided convolution replaced by convolution of stride 1,
+        norm, LeakyReLU 0.2, blur; receptive field 84. Otherwise the 70 x 70 PatchGAN of pix2pix
+        (Isola et al. 2017), as CycleGAN has it.
     """
 
-    def __init__(self, channels: int, width: int = 64):
+    def __init__(self, channels: int, width: int = 64, antialias: bool = True):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(channels, width, 4, padding=1),
-            nn.LeakyReLU(0.2),
-            BlurDown(width),
-            *self._block(width, 2 * width),
-            BlurDown(2 * width),
-            *self._block(2 * width, 4 * width),
-            BlurDown(4 * width),
-            *self._block(4 * width, 8 * width),
+            *_block(channels, width, 2, antialias, norm=False),
+            *_block(width, 2 * width, 2, antialias),
+            *_block(2 * width, 4 * width, 2, antialias),
+            *_block(4 * width, 8 * width, 1, antialias),
             nn.Conv2d(8 * width, 1, 4, padding=1),
         )
-
-    @staticmethod
-    def _block(inner: int, outer: int) -> list[nn.Module]:
-        conv = nn.Conv2d(inner, outer, 4, padding=1)
-        return [conv, nn.InstanceNorm2d(outer), nn.LeakyReLU(0.2)]
 
     def forward(self, image: Tensor) -> Tensor:
         return self.layers(image)

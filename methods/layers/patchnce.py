@@ -65,8 +65,35 @@ def patch_nce(
 ) -> Tensor:
     """PatchNCE loss: `info_nce` at the same random positions of both, mean over the layers."""
     positions = draw_positions(key_maps, patches)
+    return patch_nce_at(positions, heads, query_maps, key_maps, temperature)
+
+
+def patch_nce_at(
+    positions: list[Tensor],
+    heads: PatchHeads,
+    query_maps: list[Tensor],
+    key_maps: list[Tensor],
+    temperature: float,
+) -> Tensor:
+    """`patch_nce` at positions that are already drawn."""
     with torch.no_grad():
         keys = heads(key_maps, positions)
     queries = heads(query_maps, positions)
     losses = [info_nce(q, k, temperature) for q, k in zip(queries, keys, strict=True)]
     return torch.stack(losses).mean()
+
+
+@torch.no_grad()
+def identical_share(keys: Tensor, positions: Tensor) -> Tensor:
+    """Share of the positions whose key equals that of another position of the same image.
+
+    There a query's own key looks like some of its negatives: at the input, all of the air does.
+
+    Parameters
+    ----------
+    keys : (B, C, H, W), before the head. Takes B * C * P^2 comparisons, so C should be small.
+    positions : (P,), flat.
+    """
+    sampled = keys.flatten(2)[:, :, positions]
+    equal = (sampled[:, :, :, None] == sampled[:, :, None, :]).all(dim=1)
+    return (equal.sum(dim=2) > 1).float().mean()

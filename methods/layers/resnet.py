@@ -1,8 +1,9 @@
-"""CUT's ResNet generator, in two halves that can be used apart (Park et al. 2020, Sec. 3).
+"""The ResNet generator of CycleGAN and CUT (Zhu et al. 2017, Sec. 4; Park et al. 2020, Sec. 3).
 
-Stem, two antialiased downsamplings, residual blocks | residual blocks, two upsamplings, head.
-With 5 + 4 blocks the two halves in a row are `resnet_9blocks`, and the index of a layer in
-`Encoder.layers` is the number that CUT's option `nce_layers` means.
+Stem, two downsamplings, residual blocks, two upsamplings, head. CycleGAN's is one network that
+resamples by strided convolutions. CUT's is antialiased and in two halves that can be used apart:
+with 5 + 4 blocks they are `resnet_9blocks`, and the index of a layer in `Encoder.layers` is the
+number that CUT's option `nce_layers` means.
 """
 
 from torch import Tensor, nn
@@ -14,8 +15,10 @@ from methods.layers.blur import BlurDown, BlurUp
 TAPS = (0, 4, 8, 12, 16)
 
 
-def _conv_norm_relu(inner: int, outer: int, size: int, padding: int) -> list[nn.Module]:
-    conv = nn.Conv2d(inner, outer, size, padding=padding)
+def _conv_norm_relu(
+    inner: int, outer: int, size: int, padding: int, stride: int = 1
+) -> list[nn.Module]:
+    conv = nn.Conv2d(inner, outer, size, stride, padding)
     return [conv, nn.InstanceNorm2d(outer), nn.ReLU()]
 
 
@@ -36,18 +39,58 @@ class ResnetBlock(nn.Module):
         return x + self.body(x)
 
 
+def _stem(channels: int, width: int) -> list[nn.Module]:
+    return [nn.ReflectionPad2d(3), *_conv_norm_relu(channels, width, 7, 0)]
+
+
+def _down(inner: int, antialias: bool) -> list[nn.Module]:
+    """Half the size, twice the channels."""
+    if antialias:
+        return [*_conv_norm_relu(inner, 2 * inner, 3, 1), BlurDown(2 * inner)]
+    return _conv_norm_relu(inner, 2 * inner, 3, 1, stride=2)
+
+
+def _up(inner: int, antialias: bool) -> list[nn.Module]:
+    """Twice the size, half the channels."""
+    outer = inner // 2
+    if antialias:
+        return [BlurUp(inner), *_conv_norm_relu(inner, outer, 3, 1)]
+    conv = nn.ConvTranspose2d(inner, outer, 3, stride=2, padding=1, output_padding=1)
+    return [conv, nn.InstanceNorm2d(outer), nn.ReLU()]
+
+
+def _head(width: int, channels: int) -> list[nn.Module]:
+    return [nn.ReflectionPad2d(3), nn.Conv2d(width, channels, 7), nn.Tanh()]
+
+
+class Generator(nn.Module):
+    """CycleGAN's: (B, inner, H, W) -> (B, outer, H, W) in [-1, 1]; H and W divisible by 4."""
+
+    def __init__(self, inner: int, outer: int, width: int = 64, blocks: int = 9):
+        super().__init__()
+        self.layers = nn.Sequential(
+            *_stem(inner, width),
+            *_down(width, antialias=False),
+            *_down(2 * width, antialias=False),
+            *(ResnetBlock(4 * width) for _ in range(blocks)),
+            *_up(4 * width, antialias=False),
+            *_up(2 * width, antialias=False),
+            *_head(width, outer),
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.layers(image)
+
+
 class Encoder(nn.Module):
-    """(B, channels, H, W) -> (B, 4 * width, H / 4, W / 4), with the tapped layers on the way."""
+    """CUT's first half: (B, channels, H, W) -> (B, 4 * width, H / 4, W / 4), and tapped layers."""
 
     def __init__(self, channels: int, width: int = 64, blocks: int = 5):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.ReflectionPad2d(3),
-            *_conv_norm_relu(channels, width, 7, 0),
-            *_conv_norm_relu(width, 2 * width, 3, 1),
-            BlurDown(2 * width),
-            *_conv_norm_relu(2 * width, 4 * width, 3, 1),
-            BlurDown(4 * width),
+            *_stem(channels, width),
+            *_down(width, antialias=True),
+            *_down(2 * width, antialias=True),
             *(ResnetBlock(4 * width) for _ in range(blocks)),
         )
         self.tapped_channels = tuple(
@@ -70,19 +113,15 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """(B, 4 * width, H / 4, W / 4) -> (B, channels, H, W) in [-1, 1]."""
+    """CUT's second half: (B, 4 * width, H / 4, W / 4) -> (B, channels, H, W) in [-1, 1]."""
 
     def __init__(self, channels: int, width: int = 64, blocks: int = 4):
         super().__init__()
         self.layers = nn.Sequential(
             *(ResnetBlock(4 * width) for _ in range(blocks)),
-            BlurUp(4 * width),
-            *_conv_norm_relu(4 * width, 2 * width, 3, 1),
-            BlurUp(2 * width),
-            *_conv_norm_relu(2 * width, width, 3, 1),
-            nn.ReflectionPad2d(3),
-            nn.Conv2d(width, channels, 7),
-            nn.Tanh(),
+            *_up(4 * width, antialias=True),
+            *_up(2 * width, antialias=True),
+            *_head(width, channels),
         )
 
     def forward(self, code: Tensor) -> Tensor:

@@ -1,0 +1,99 @@
+"""CycleGAN (Zhu et al. 2017), with the networks, losses and update order of its official code.
+
+Domain A is the modalities as channels of one image, domain B is T1ce. Networks, pools and losses
+are named by the domain whose images they make, hold or judge. The official code names generators
+and discriminators by where a translation starts: its G_A and D_A are `generator_b` and
+`discriminator_b` here, its loss idt_A is `identity_B`.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import NonNegativeInt
+from torch import Tensor
+
+from methods.contract import Batch, Params, Synthesizer, frozen
+from methods.cyclegan.pool import HistoryPool
+from methods.layers.init import initialise, normal
+from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
+from methods.layers.resnet import Generator
+from methods.layers.schedule import decay_linearly
+
+
+class CycleGANParams(Params):
+    width: int = 64
+    blocks: int = 9
+    t1ce_channels: Literal[1, 3] = 3
+    cycle_weight: float = 10.0  # lambda_A and lambda_B
+    identity_weight: float = 0.5  # relative to the cycle weight; see `CycleGAN`
+    pool: NonNegativeInt = 50  # images a domain
+    learning_rate: float = 2e-4
+
+
+class CycleGAN(Synthesizer):
+    """Two generators, from A to B and back, and a discriminator for each domain.
+
+    The identity loss feeds a generator images of the domain that it makes. Where A and B differ in
+    their number of channels that is impossible, and there is none.
+    """
+
+    Params = CycleGANParams
+
+    def build(self) -> None:
+        p = self.params
+        a, b = self.channels, p.t1ce_channels
+        self.generator_b = initialise(Generator(a, b, p.width, p.blocks), normal)
+        self.generator_a = initialise(Generator(b, a, p.width, p.blocks), normal)
+        self.discriminator_b = initialise(PatchDiscriminator(b, p.width, antialias=False), normal)
+        self.discriminator_a = initialise(PatchDiscriminator(a, p.width, antialias=False), normal)
+        self.pool_b, self.pool_a = HistoryPool(p.pool), HistoryPool(p.pool)
+        self.has_identity = a == b and p.identity_weight > 0
+
+        generators = [*self.generator_b.parameters(), *self.generator_a.parameters()]
+        discriminators = [*self.discriminator_b.parameters(), *self.discriminator_a.parameters()]
+        betas = (0.5, 0.999)
+        self.g_optimizer = torch.optim.Adam(generators, p.learning_rate, betas)
+        self.d_optimizer = torch.optim.Adam(discriminators, p.learning_rate, betas)
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Generators, then discriminators; each loss of the generators with its weight."""
+        p = self.params
+        for optimizer in (self.g_optimizer, self.d_optimizer):
+            decay_linearly(optimizer, p.learning_rate, self.progress)
+
+        # The passes come in the official order, so that gradients are summed in it too, and weights
+        # agree bit for bit.
+        real_a, real_b = batch.inputs, batch.t1ce.expand(-1, p.t1ce_channels, -1, -1)
+        fake_b = self.generator_b(real_a)
+        g_losses = {"cycle_A": p.cycle_weight * _l1(self.generator_a(fake_b), real_a)}
+        fake_a = self.generator_a(real_b)
+        g_losses["cycle_B"] = p.cycle_weight * _l1(self.generator_b(fake_a), real_b)
+        if self.has_identity:
+            weight = p.cycle_weight * p.identity_weight
+            g_losses["identity_B"] = weight * _l1(self.generator_b(real_b), real_b)
+            g_losses["identity_A"] = weight * _l1(self.generator_a(real_a), real_a)
+        with frozen(self.discriminator_b, self.discriminator_a):
+            g_losses["GAN_B"] = gan_loss(self.discriminator_b(fake_b), 1.0)
+            g_losses["GAN_A"] = gan_loss(self.discriminator_a(fake_a), 1.0)
+        self.update(torch.stack(list(g_losses.values())).sum(), self.g_optimizer)
+
+        # Fakes made before the generators' step, as in the official code.
+        shown_b, shown_a = self.pool_b.exchange(fake_b), self.pool_a.exchange(fake_a)
+        d_b_loss = discriminator_loss(self.discriminator_b, shown_b, real_b)
+        d_a_loss = discriminator_loss(self.discriminator_a, shown_a, real_a)
+        self.update(d_b_loss + d_a_loss, self.d_optimizer)
+        return g_losses | {"D_B": d_b_loss, "D_A": d_a_loss}
+
+    def memory(self) -> dict:
+        return {"pool_b": list(self.pool_b.images), "pool_a": list(self.pool_a.images)}
+
+    def recall(self, memory: dict) -> None:
+        self.pool_b.images, self.pool_a.images = list(memory["pool_b"]), list(memory["pool_a"])
+
+    def synthesize(self, inputs: Tensor) -> Tensor:
+        return self.generator_b(inputs).mean(dim=1, keepdim=True)
+
+
+def _l1(made: Tensor, real: Tensor) -> Tensor:
+    return F.l1_loss(made.float(), real)
