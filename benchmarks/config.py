@@ -84,7 +84,7 @@ class Results(_Section):
     Attributes
     ----------
     entries : names such as `cutgan` and `maf_net.joint`; null means all: every folder below
-        `methods/`, with the variants that the paper's tables name.
+        `methods/`, with the variants that the paper's tables name. Floors and ceilings are in all.
     segmentor : the entry that segments behind every synthesis.
     params : an entry's name -> its parameters that differ from the paper's.
     """

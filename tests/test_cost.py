@@ -173,7 +173,7 @@ def test_numbers_are_readable(written):
     )[".md"]
     assert text.startswith(f"# Table IV. Cost of training: {COHORT}.\n")
     assert "**" not in text
-    unet = ["1", "25,800", "103,200", GPU, "1.500", "22.34", "2.50"]
+    unet = ["1", "25,800", "103,200", GPU, "1.5", "22.34", "2.50"]
     assert cells(text, "UNet") == unet
     assert cells(text, "MAF-Net, joint")[4] == "0.050"
     assert "- MAF-Net, joint goes on from MAF-Net: what that took is included.\n" in text

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from methods.contract import frozen
+from methods.contract import Batch, Params, Synthesizer, frozen
 from methods.layers.blur import BlurDown, BlurUp
 from methods.layers.init import initialise, xavier
 from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
-from methods.layers.patchnce import PatchHeads, draw_positions, info_nce, patch_nce
+from methods.layers.patchnce import PatchHeads, draw_positions, identical_share, info_nce, patch_nce
 from methods.layers.resnet import TAPS, Decoder, Encoder
 from methods.layers.unet import UNet
 from methods.maf_net.fusion import Average, MAFBlock
@@ -254,6 +254,46 @@ def test_frozen_networks_pass_gradients_on_but_get_none():
     loss.backward()
     assert network.weight.grad is None and image.grad is not None
     assert network.weight.requires_grad
+
+
+class Twice(Synthesizer):
+    """Uses a network again after its update, in the same step."""
+
+    def build(self):
+        self.network = nn.Conv2d(3, 1, 1)
+        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=1.0)
+
+    def train_step(self, batch):
+        self.update(self.network(batch.inputs).float().mean(), self.optimizer)
+        return {"after": self.network(batch.inputs).float().mean()}
+
+    def synthesize(self, inputs):
+        return self.network(inputs)
+
+
+def test_under_autocast_a_network_is_used_with_its_new_weights():
+    torch.manual_seed(0)
+    entry, images = Twice(Params(), 3), torch.ones(1, 3, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        after = entry.train_step(Batch(images, images[:, :1], images[:, 0].long()))["after"]
+    with torch.autocast("cpu", torch.bfloat16):
+        assert after == entry.network(images).float().mean()
+
+
+def test_a_clipped_step_is_no_longer_than_that():
+    torch.manual_seed(0)
+    entry = Twice(Params(), 3)
+    before = [p.detach().clone() for p in entry.network.parameters()]
+    entry.update(100 * entry.network(torch.ones(1, 3, 8, 8)).mean(), entry.optimizer, clip=0.5)
+    moved = torch.cat(
+        [(p - b).flatten() for p, b in zip(entry.network.parameters(), before, strict=True)]
+    )
+    assert moved.norm().item() == pytest.approx(0.5, rel=1e-4)
+
+
+def test_identical_share_counts_positions_that_are_not_alone():
+    keys = torch.tensor([[[[1.0, 1.0, 2.0, 5.0]]], [[[1.0, 2.0, 3.0, 3.0]]]])
+    assert identical_share(keys, torch.tensor([0, 1, 2])).item() == pytest.approx(1 / 3)
 
 
 def test_decoder_undoes_the_encoders_size():

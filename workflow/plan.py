@@ -175,7 +175,8 @@ class Plan:
                 for variant in method.variants
                 if variant == "base" or _join(method.name, variant) in published
             )
-        return list(names)
+        controls = [m.name for m in self.methods.values() if m.description.kind == "control"]
+        return list(dict.fromkeys([*names, *controls]))
 
     def _add(self, name: str) -> None:
         entry, _, variant = name.partition(".")

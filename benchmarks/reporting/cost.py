@@ -174,7 +174,7 @@ def _cells(row: pd.Series, expected: int) -> list[str]:
         f"{row['updates']:,}",
         f"{row['images']:,}",
         row["device"],
-        f"{row['device_seconds'] / 3600:.3f}",
+        f"{row['device_seconds'] / 3600:.3g}",
         f"{row['memory_bytes'] / 1e9:.2f}",
         f"{row['parameters'] / 1e6:.2f}",
     ]

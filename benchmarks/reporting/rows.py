@@ -103,7 +103,8 @@ def count_cell(count: int, expected: int, status: str) -> str:
 
 def notes_on_rows(rows: pd.DataFrame) -> list[str]:
     """Why rows failed, and by which names the suite knows them."""
-    run = rows[rows["system"] != ""].drop_duplicates("system")
+    named = (rows["system"] != "") & (rows["status"] != "not run here")
+    run = rows[named].drop_duplicates("system")
     failed = run[run["status"].str.startswith("failed")]
     return [
         *(_sentence(f"{row.label} {row.status}") for row in failed.itertuples()),

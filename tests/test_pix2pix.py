@@ -1,0 +1,111 @@
+"""pix2pix: its networks against the official counts, one training step by hand, and a training."""
+
+from math import exp, log
+
+import contract_checks as checks
+import pytest
+import torch
+from torch import Tensor, nn
+
+from methods.contract import Batch
+from methods.pix2pix.method import Pix2Pix, Pix2PixParams
+from methods.pix2pix.networks import Generator
+
+
+def make(**params) -> Pix2Pix:
+    torch.manual_seed(0)
+    return Pix2Pix(Pix2PixParams(**{"width": 8, **params}), channels=3)
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def dropouts(generator: Generator) -> list[int]:
+    """The steps up, from the innermost, that end in dropout."""
+    ends = [block[-1] for block in generator.up]
+    return [step for step, end in enumerate(ends) if isinstance(end, nn.Dropout)]
+
+
+def test_parameters():
+    entry = make(width=64)
+    down = 3 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512 * 512
+    up = 512 * 512 + 1024 * 256 + 512 * 128 + 256 * 64 + 128 * 1
+    norms = 2 * (128 + 256 + 512) + 2 * (512 + 256 + 128 + 64)
+    assert parameters(entry.generator) == 16 * (down + up) + norms + 1 == 16_654_977
+    # The official one has 2,766,657: a scale and a shift for each bias here.
+    assert parameters(entry.discriminator) == 2_766_657 - (128 + 256 + 512)
+
+
+def test_eight_halvings_are_the_official_unet_256():
+    generator = Generator(3, 1, width=64, halvings=8)
+    assert parameters(generator) == 54_409_857
+    assert dropouts(generator) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("side", "halvings"), [(224, 5), (64, 5), (64, 6)])
+def test_sizes(side, halvings):
+    generator = Generator(3, 1, width=2, halvings=halvings)
+    codes = []
+    generator.down[-1].register_forward_hook(lambda block, given, code: codes.append(code))
+    assert generator(torch.zeros(2, 3, side, side)).shape == (2, 1, side, side)
+    assert codes[0].shape == (2, 16, side >> halvings, side >> halvings)
+
+
+def test_the_discriminator_sees_inputs_and_t1ce_and_learns_first():
+    entry, seen = make(dropout=0.0), []
+    batch = checks.batch(entry)
+    made = entry.generator(batch.inputs)
+    first = entry.discriminator.layers[0]
+    first.register_forward_hook(lambda c, given, _: seen.append((given[0], c.weight.clone())))
+    entry.train_step(batch)
+    (fake, before), (real, with_real), (judged, after) = seen
+    assert torch.equal(real, torch.cat([batch.inputs, batch.t1ce], dim=1))
+    for image in (fake, judged):
+        assert torch.equal(image, torch.cat([batch.inputs, made], dim=1))
+    assert torch.equal(before, with_real) and not torch.equal(before, after)
+
+
+def test_losses_by_hand():
+    entry = make(learning_rate=0.0)
+    for network in (entry.generator, entry.discriminator):
+        for p in network.parameters():
+            nn.init.zeros_(p)
+    nn.init.ones_(entry.discriminator.layers[-1].bias)  # it scores every patch 1
+    t1ce = torch.tensor([-1.0, 0.5]).repeat(2, 1, 32, 16)
+    losses = entry.train_step(Batch(torch.zeros(2, 3, 32, 32), t1ce, torch.zeros(2, 32, 32)))
+    real, fake = log(1 + exp(-1)), log(1 + exp(1))
+    expected = {"D": (real + fake) / 2, "GAN": real, "L1": 100 * (1 + 0.5) / 2}
+    assert {k: x.item() for k, x in losses.items()} == pytest.approx(expected, rel=1e-6)
+
+
+def test_dropout_only_in_training():
+    entry = make()
+    assert dropouts(entry.generator) == [0]
+    inputs = checks.batch(entry).inputs
+
+    def differs() -> bool:
+        with torch.inference_mode():
+            return not torch.equal(entry.synthesize(inputs), entry.synthesize(inputs))
+
+    assert entry.training(True) and differs()
+    assert entry.training(False) and not differs()
+
+
+def test_learns_a_paired_mapping():
+    entry, l1 = make(learning_rate=2e-3), []
+
+    def pairs(seed: int) -> tuple[Tensor, Tensor]:
+        draw = torch.Generator().manual_seed(seed)
+        coarse = torch.rand(4, 3, 4, 4, generator=draw) * 2 - 1
+        inputs = nn.functional.interpolate(coarse, scale_factor=8)
+        return inputs, (inputs[:, 1:2] - inputs[:, 2:]) / 2
+
+    for step in range(120):
+        inputs, t1ce = pairs(step)
+        entry.progress = step / 120
+        l1.append(entry.train_step(Batch(inputs, t1ce, torch.zeros(4, 32, 32)))["L1"].item())
+    entry.training(False)
+    inputs, t1ce = pairs(1000)
+    error = (entry.synthesize(inputs) - t1ce).abs().mean().item()
+    assert error < 0.3 * l1[0] / 100
