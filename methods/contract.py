@@ -103,21 +103,36 @@ class Entry(ABC):
     def optimizers(self) -> dict[str, Optimizer]:
         return {name: x for name, x in vars(self).items() if isinstance(x, Optimizer)}
 
-    def update(self, loss: Tensor, *optimizers: Optimizer) -> None:
-        """One step of `optimizers` down the gradient of `loss`, in the suite's precision."""
+    def update(self, loss: Tensor, *optimizers: Optimizer, clip: float | None = None) -> None:
+        """One step of `optimizers` down the gradient of `loss`, in the suite's precision.
+
+        Parameters
+        ----------
+        clip : the largest norm that the gradient of all their parameters together may have.
+        """
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         # The suite may run `train_step` under autocast, where a backward pass does not belong.
         with torch.autocast(loss.device.type, enabled=False):
-            if self.scaler is None:
-                loss.backward()
-                for optimizer in optimizers:
-                    optimizer.step()
-                return
-            self.scaler.scale(loss).backward()
+            self._step(loss, optimizers, clip)
+        # Autocast keeps its casts of the weights, and would go on with those of before the step.
+        torch.clear_autocast_cache()
+
+    def _step(self, loss: Tensor, optimizers: tuple[Optimizer, ...], clip: float | None) -> None:
+        if self.scaler is None:
+            loss.backward()
+            _clip(optimizers, clip)
             for optimizer in optimizers:
-                self.scaler.step(optimizer)
-            self.scaler.update()
+                optimizer.step()
+            return
+        self.scaler.scale(loss).backward()
+        if clip is not None:
+            for optimizer in optimizers:
+                self.scaler.unscale_(optimizer)
+        _clip(optimizers, clip)
+        for optimizer in optimizers:
+            self.scaler.step(optimizer)
+        self.scaler.update()
 
     def to(self, device: torch.device) -> "Entry":
         for network in self.networks.values():
@@ -194,6 +209,12 @@ class Control(Synthesizer):
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         raise MethodError(f"{type(self).__name__} is a control: there is nothing to train.")
+
+
+def _clip(optimizers: tuple[Optimizer, ...], norm: float | None) -> None:
+    if norm is not None:
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        nn.utils.clip_grad_norm_([p for group in groups for p in group["params"]], norm)
 
 
 @contextmanager

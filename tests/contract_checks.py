@@ -74,7 +74,9 @@ def check_predictions(make: Make, kind: str) -> None:
         for name, verb in verbs(entry, kind).items():
             made = verb(inputs)
             channels = 1 if name == "synthesize" else CLASSES
-            assert made.shape == (3, channels, SIDE, SIDE), f"{name} gives {tuple(made.shape)}"
+            assert made.shape == (len(inputs), channels, SIDE, SIDE), (
+                f"{name} gives {tuple(made.shape)}"
+            )
             assert made.isfinite().all(), f"{name} gives NaN or infinity"
             if name == "synthesize":
                 assert made.min() >= -1 and made.max() <= 1, "T1ce leaves [-1, 1]"

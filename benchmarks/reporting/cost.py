@@ -186,7 +186,7 @@ def _notes(frames: dict[str, pd.DataFrame], trainings: Sequence[Training]) -> li
     joint = [labels[training.system] for training in trainings if training.kind == "joint"]
     notes = {
         "updates: training steps; each is one update of the generator, or of the segmentor. "
-        "images: slices that they saw. h: of the GPU, or of the cores where the CPU computed, for "
+        "images: slices that they were given. h: of the GPU, or of the cores where the CPU computed, for "
         "training and validation, not for prediction. memory: the peak of all tensors on the GPU, "
         "or of the process on the CPU. parameters: of all networks, discriminators too.": True,
         "Equal budgets: every generator gets the same patients, the same pool of T1ce and the same "
