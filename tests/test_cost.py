@@ -173,9 +173,9 @@ def test_numbers_are_readable(written):
     )[".md"]
     assert text.startswith(f"# Table IV. Cost of training: {COHORT}.\n")
     assert "**" not in text
-    unet = ["1", "25,800", "103,200", GPU, "1.5", "22.34", "2.50"]
+    unet = ["1", "25,800", "103,200", GPU, "1.50", "22.34", "2.50"]
     assert cells(text, "UNet") == unet
-    assert cells(text, "MAF-Net, joint")[4] == "0.050"
+    assert cells(text, "MAF-Net, joint")[4] == "0.0500"
     assert "- MAF-Net, joint goes on from MAF-Net: what that took is included.\n" in text
     assert "- The segmentor of MAF-Net, joint is trained along" in text
     assert re.findall("^## (.*)", text, re.M) == [

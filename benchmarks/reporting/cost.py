@@ -174,10 +174,16 @@ def _cells(row: pd.Series, expected: int) -> list[str]:
         f"{row['updates']:,}",
         f"{row['images']:,}",
         row["device"],
-        f"{row['device_seconds'] / 3600:.3g}",
+        _hours(row["device_seconds"]),
         f"{row['memory_bytes'] / 1e9:.2f}",
         f"{row['parameters'] / 1e6:.2f}",
     ]
+
+
+def _hours(seconds: float) -> str:
+    """Three digits that count: a demo takes seconds, a paper days."""
+    hours = seconds / 3600
+    return f"{hours:#.3g}".rstrip(".") if hours < 1000 else f"{hours:,.0f}"
 
 
 def _notes(frames: dict[str, pd.DataFrame], trainings: Sequence[Training]) -> list[str]:
@@ -186,9 +192,10 @@ def _notes(frames: dict[str, pd.DataFrame], trainings: Sequence[Training]) -> li
     joint = [labels[training.system] for training in trainings if training.kind == "joint"]
     notes = {
         "updates: training steps; each is one update of the generator, or of the segmentor. "
-        "images: slices that they were given. h: of the GPU, or of the cores where the CPU computed, for "
-        "training and validation, not for prediction. memory: the peak of all tensors on the GPU, "
-        "or of the process on the CPU. parameters: of all networks, discriminators too.": True,
+        "images: slices that they were given. h: of the GPU, or of the cores where the CPU "
+        "computed, for training and validation, not for prediction. memory: the peak of all "
+        "tensors on the GPU, or of the process on the CPU. parameters: of all networks, "
+        "discriminators too.": True,
         "Equal budgets: every generator gets the same patients, the same pool of T1ce and the same "
         "number of updates; a training that goes on from another has its own besides.": True,
         **dict.fromkeys(_several_batches(frames["generators"]), True),
