@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from methods.contract import Entry
+from methods.contract import Batch, Entry
+from methods.registry import discover
 
 ANSWERS = Path(__file__).parent / "known_answers"
 KEPT = 8  # values of a tensor that an answer lists
@@ -73,6 +74,36 @@ def difference(tensor: Tensor, answer: dict, whole: bool = False) -> float:
     single = np.abs(np.subtract(ours["values"], answer["values"])).max()
     norm = abs(ours["norm"] - answer["norm"]) / root
     return max(0 if whole else single, abs(ours["mean"] - answer["mean"]), norm) / scale
+
+
+def make(name: str, setting: dict, precision: torch.dtype = torch.float32) -> Entry:
+    """The entry of an answer's setting, its weights filled."""
+    method = discover()[name]
+    entry = method.entry(method.params(setting["variant"], setting["params"]), 3)
+    for network, seed in setting["weight_seeds"].items():
+        fill(entry.networks[network].to(precision), seed)
+    return entry
+
+
+def make_batch(seeds: dict, count: int, side: int) -> Batch:
+    """`count` slices of `side` px; no labels, which no synthesis entry looks at."""
+    return Batch(
+        image(seeds["inputs"], count, 3, side, side),
+        image(seeds["t1ce"], count, 1, side, side),
+        torch.zeros(count, side, side, dtype=torch.int64),
+    )
+
+
+def training_batch(setting: dict, step: int) -> Batch:
+    return make_batch(setting["image_seeds"][step], setting["batch"], setting["side"])
+
+
+def assert_outputs(ours: dict[str, Tensor], answers: dict[str, dict]) -> None:
+    """Each official output, by our name for it, to `OUTPUT`."""
+    assert ours.keys() == answers.keys()
+    for name, answer in answers.items():
+        found = difference(ours[name], answer)
+        assert found <= OUTPUT, f"{name} differs by {found:.1e} of its root mean square"
 
 
 def assert_losses(ours: dict[str, Tensor | float], answers: dict[str, float]) -> None:

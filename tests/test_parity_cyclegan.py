@@ -7,10 +7,10 @@ first step in a direction that rounding decides, and so each processor has other
 import copy
 from itertools import pairwise
 
+import parity
 import pytest
 import torch
 from contract_checks import SIDE, same, seeded, train, weights
-from parity import OUTPUT, assert_losses, assert_weights, difference, fill, image, read_answers
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -20,27 +20,8 @@ from methods.cyclegan.method import CycleGAN, CycleGANParams
 from methods.cyclegan.pool import HistoryPool
 from methods.layers.init import initialise, normal
 from methods.layers.patchgan import PatchDiscriminator
-from methods.registry import discover
 
 PAPER = 224
-
-
-def make(setting: dict, precision: torch.dtype = torch.float32) -> CycleGAN:
-    method = discover()["cyclegan"]
-    entry = method.entry(method.params(setting["variant"], setting["params"]), 3)
-    for name, seed in setting["weight_seeds"].items():
-        fill(getattr(entry, name).to(precision), seed)
-    return entry
-
-
-def make_batch(setting: dict, step: int) -> Batch:
-    count, side = setting["batch"], setting["side"]
-    seeds = setting["image_seeds"][step]
-    return Batch(
-        image(seeds["inputs"], count, 3, side, side),
-        image(seeds["t1ce"], count, 1, side, side),
-        torch.zeros(count, side, side, dtype=torch.int64),
-    )
 
 
 def draws(monkeypatch, places: list[int | None]) -> None:
@@ -53,13 +34,13 @@ def official_steps(entry: CycleGAN, setting: dict, monkeypatch) -> list[dict[str
     draws(monkeypatch, setting["places"])
     losses = []
     for step in range(len(setting["image_seeds"])):
-        made = entry.train_step(make_batch(setting, step))
+        made = entry.train_step(parity.training_batch(setting, step))
         losses.append({name: loss.detach() for name, loss in made.items()})
     return losses
 
 
 def assert_outputs(entry: CycleGAN, answers: dict) -> None:
-    batch = make_batch(answers["setting"], 0)
+    batch = parity.training_batch(answers["setting"], 0)
     t1ce = batch.t1ce.expand(-1, entry.params.t1ce_channels, -1, -1)
     with torch.no_grad():
         made = {
@@ -69,10 +50,7 @@ def assert_outputs(entry: CycleGAN, answers: dict) -> None:
             "discriminator_a": entry.discriminator_a(batch.inputs),
             "synthesized": entry.synthesize(batch.inputs),
         }
-    assert made.keys() == answers["outputs"].keys()
-    for name, answer in answers["outputs"].items():
-        found = difference(made[name], answer)
-        assert found <= OUTPUT, f"{name} differs by {found:.1e} of its root mean square"
+    parity.assert_outputs(made, answers["outputs"])
 
 
 def biases_without_effect(entry: CycleGAN) -> tuple[str, ...]:
@@ -89,27 +67,27 @@ def biases_without_effect(entry: CycleGAN) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("case", ["base", "one_channel"])
 def test_official_numbers(case, monkeypatch):
-    answers = read_answers("cyclegan")[case]
+    answers = parity.read_answers("cyclegan")[case]
     # Where half precision is guarded against, float64 would be rounded too.
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    entry = make(answers["setting"], torch.float64)
+    entry = parity.make("cyclegan", answers["setting"], torch.float64)
     assert_outputs(entry, answers)
     losses = official_steps(entry, answers["setting"], monkeypatch)
     for ours, answer in zip(losses, answers["losses"], strict=True):
         assert ours.keys() == answer.keys()
-        assert_losses(ours, answer)
-    assert_weights(entry, answers["weights"], biases_without_effect(entry))
+        parity.assert_losses(ours, answer)
+    parity.assert_weights(entry, answers["weights"], biases_without_effect(entry))
 
 
 @pytest.mark.parametrize("case", ["base", "one_channel"])
 def test_official_numbers_in_single_precision(case, monkeypatch):
     """Losses up to the first update; then, of weights, what rounding does not decide."""
-    answers = read_answers("cyclegan")[case]
-    entry = make(answers["setting"])
+    answers = parity.read_answers("cyclegan")[case]
+    entry = parity.make("cyclegan", answers["setting"])
     assert_outputs(entry, answers)
     losses = official_steps(entry, answers["setting"], monkeypatch)
-    assert_losses(losses[0], answers["losses"][0])
-    assert_weights(entry, answers["weights"], biases_without_effect(entry), whole=True)
+    parity.assert_losses(losses[0], answers["losses"][0])
+    parity.assert_weights(entry, answers["weights"], biases_without_effect(entry), whole=True)
 
 
 @pytest.fixture(scope="module")

@@ -8,35 +8,18 @@ Adam's first steps are as long for a gradient that is all but zero as for any ot
 import math
 
 import numpy as np
+import parity
 import pytest
 import torch
 from contract_checks import batch, seeded
-from parity import OUTPUT, assert_losses, assert_weights, difference, fill, image, read_answers
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.contract import Batch, MethodError
 from methods.drit.method import Drit, DritParams, kl_divergence, mode_seeking_loss
 from methods.drit.networks import ContentDiscriminator, Upsampling, cross_entropy
-from methods.registry import discover
 
 PAPER = 224
-
-
-def make(setting: dict, precision: torch.dtype = torch.float32) -> Drit:
-    method = discover()["drit"]
-    entry = method.entry(method.params(setting["variant"], setting["params"]), 3)
-    for name, seed in setting["weight_seeds"].items():
-        fill(getattr(entry, name).to(precision), seed)
-    return entry
-
-
-def make_batch(seeds: dict, count: int, side: int) -> Batch:
-    return Batch(
-        image(seeds["inputs"], count, 3, side, side),
-        image(seeds["t1ce"], count, 1, side, side),
-        torch.zeros(count, side, side, dtype=torch.int64),
-    )
 
 
 def drawn(seed: int, *shape: int) -> Tensor:
@@ -52,7 +35,7 @@ def official_steps(entry: Drit, setting: dict, monkeypatch) -> list[dict[str, Te
     monkeypatch.setattr(torch, "randn", randn)
     losses = []
     for seeds in setting["image_seeds"]:
-        made = entry.train_step(make_batch(seeds, 3 * setting["batch"], setting["side"]))
+        made = entry.train_step(parity.make_batch(seeds, 3 * setting["batch"], setting["side"]))
         losses.append({name: loss.detach() for name, loss in made.items()})
     return losses
 
@@ -60,7 +43,7 @@ def official_steps(entry: Drit, setting: dict, monkeypatch) -> list[dict[str, Te
 def assert_outputs(entry: Drit, answers: dict) -> None:
     setting = answers["setting"]
     seeds = setting["output_seeds"]
-    batch = make_batch(seeds, setting["batch"], setting["side"])
+    batch = parity.make_batch(seeds, setting["batch"], setting["side"])
     images = batch.inputs, batch.t1ce.expand(-1, 3, -1, -1)
     styles = drawn(seeds["styles"], setting["batch"], 8)
     entry.generator.fixed_style.copy_(drawn(seeds["fixed_style"], 1, 8))
@@ -79,34 +62,31 @@ def assert_outputs(entry: Drit, answers: dict) -> None:
                 made[f"D_random_{name}_{scale}"] = logits
         made["D_content"] = entry.content_discriminator(contents[0]).flatten()
         made["synthesized"] = entry.synthesize(batch.inputs)
-    assert made.keys() == answers["outputs"].keys()
-    for name, answer in answers["outputs"].items():
-        found = difference(made[name], answer)
-        assert found <= OUTPUT, f"{name} differs by {found:.1e} of its root mean square"
+    parity.assert_outputs(made, answers["outputs"])
 
 
 @pytest.mark.parametrize("case", ["base", "no_mode_seeking"])
 def test_official_numbers(case, monkeypatch):
-    answers = read_answers("drit")[case]
+    answers = parity.read_answers("drit")[case]
     # Where half precision is guarded against, float64 would be rounded too.
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    entry = make(answers["setting"], torch.float64)
+    entry = parity.make("drit", answers["setting"], torch.float64)
     losses = official_steps(entry, answers["setting"], monkeypatch)
     for ours, answer in zip(losses, answers["losses"], strict=True):
         assert ours.keys() == answer.keys()
-        assert_losses(ours, answer)
+        parity.assert_losses(ours, answer)
     if "weights" in answers:
-        assert_weights(entry, answers["weights"])
+        parity.assert_weights(entry, answers["weights"])
 
 
 def test_official_numbers_in_single_precision(monkeypatch):
-    """As far as rounding does not decide: the first step."""
-    answers = read_answers("drit")["base"]
-    entry = make(answers["setting"])
+    """As far as rounding does not decide: outputs and the losses of the first step."""
+    answers = parity.read_answers("drit")["base"]
+    entry = parity.make("drit", answers["setting"])
     assert_outputs(entry, answers)
     first = answers["setting"] | {"image_seeds": answers["setting"]["image_seeds"][:1]}
     (losses,) = official_steps(entry, first, monkeypatch)
-    assert_losses(losses, answers["losses"][0])
+    parity.assert_losses(losses, answers["losses"][0])
 
 
 @pytest.fixture(scope="module")
