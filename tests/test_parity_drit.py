@@ -17,7 +17,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from methods.contract import Batch, MethodError
 from methods.drit.method import Drit, DritParams, kl_divergence, mode_seeking_loss
-from methods.drit.networks import ContentDiscriminator, Upsampling, cross_entropy
+from methods.drit.networks import (
+    ContentDiscriminator,
+    MultiScaleDiscriminator,
+    Upsampling,
+    cross_entropy,
+)
 
 PAPER = 224
 
@@ -136,6 +141,12 @@ def test_costs(at_paper_size, monkeypatch):
     assert cost(lambda: at_paper_size._update_all(one, others)) == pytest.approx(1012.5, abs=0.1)
     assert cost(lambda: at_paper_size.train_step(step)) == pytest.approx(1103.6, abs=0.1)
     assert cost(lambda: at_paper_size.synthesize(images(1))) == pytest.approx(34.85, abs=0.01)
+
+
+def test_slices_that_are_too_small():
+    with pytest.raises(MethodError, match="48 px.*results.slices.crop: 64"):
+        MultiScaleDiscriminator(1, 1)(torch.zeros(1, 1, 48, 48))
+    assert MultiScaleDiscriminator(1, 1)(torch.zeros(1, 1, 64, 64))[2].numel() == 1
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import nibabel as nib
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -25,7 +26,7 @@ title: tiny phantom
 cohort: {source: phantom, patients: 6, seed: 14}
 results:
   split: {fractions: [4, 1, 1], seed: 6}
-  slices: {crop: 48, downsample: 5, step: 5}
+  slices: {crop: 64, downsample: 3, step: 5}
   training:
     batch: 2
     steps_per_epoch: 8
@@ -33,6 +34,7 @@ results:
   params:
     cyclegan: {width: 2}
     drit: {width: 4, content_stages: 1}
+    pix2pix: {width: 2, halvings: 4}
     cutgan: {width: 2, head_features: 8}
     maf_net: {width: 2, head_features: 8, unet_width: 4, unet_rate: 0.01}
     unet: {width: 4, learning_rate: 0.01}
@@ -43,11 +45,17 @@ RUNS = [
     "copy_t1+unet",
     "cutgan",
     "cutgan+unet",
+    "cyclegan",
+    "cyclegan+unet",
+    "drit",
+    "drit+unet",
     "maf_net",
     "maf_net+unet",
     "maf_net.average",
     "maf_net.average+unet",
     "maf_net.joint",
+    "pix2pix",
+    "pix2pix+unet",
     "real_t1ce",
     "real_t1ce+unet",
     "unet",
@@ -139,15 +147,59 @@ def test_table_one_has_every_row_with_numbers(finished):
 def test_table_two_has_every_synthesis(finished):
     table = pd.read_csv(finished / "results/tables/tiny/table2_synthesis.csv")
     strict = table[table.protocol == "strict"].set_index("system")
-    made = ["copy_t1", "cutgan", "maf_net.joint", "maf_net", "real_t1ce"]
-    assert set(made) < set(strict.index)
-    assert strict.loc[made, "ssim_brain"].between(-1, 1).all()
+    assert set(strict.index) == {run for run in RUNS if "unet" not in run}
+    assert strict.ssim_brain.between(-1, 1).all()
     assert strict.loc["real_t1ce", "ssim_whole"] == 1
-    assert strict.loc["cyclegan", "status"] == "not run here"
+
+
+def test_table_three_has_every_segmentation_and_the_quoted_rows(finished):
+    table = pd.read_csv(finished / "results/tables/tiny/table3_segmentation.csv")
+    paper = table[table.protocol == "paper"]
+    quoted = paper[paper.status == "quoted"]
+    assert list(quoted.label) == ["Hamghalam et al.", "Zhou et al."]
+    ours = paper[paper.status.isna()]
+    assert set(ours.system) == {run for run in RUNS if "unet" in run or run == "maf_net.joint"}
+    assert ours[["dice_wt", "dice_tc"]].notna().all().all()
+
+
+def test_table_four_has_equal_budgets(finished):
+    table = pd.read_csv(finished / "results/tables/tiny/table4_cost.csv").set_index("system")
+    controls = ["copy_t1", "real_t1ce"]
+    assert set(table.index) == set(RUNS)
+    assert table.status[controls].eq("not trained").all()
+    generators = table[table.block == "generators"].drop(index=controls)
+    phase = generators.drop(index="maf_net.joint")
+    assert set(phase.updates) == {8}
+    assert generators.updates["maf_net.joint"] == 8 + 3 * 8
+    assert phase.images["drit"] == 3 * phase.images["cutgan"] == 3 * 8 * 2
+    assert (table.core_seconds.drop(index=controls) > 0).all()
+
+
+def test_a_new_method_is_in_the_tables_by_the_next_call(finished):
+    made = run(finished, [sys.executable, "-m", "methods", "new", "stranger"])
+    assert made.returncode == 0, made.stdout
+    folder = finished / "methods/stranger"
+    assert sorted(path.name for path in folder.iterdir()) == ["method.py", "method.yaml"]
+    commands = planned(finished)
+    assert runs_of(commands) == {"stranger", "stranger+unet"}
+    done = snakemake(finished, benchmark="tiny.yaml")
+    assert done.returncode == 0, done.stdout[-3000:]
+    tables = finished / "results/tables/tiny"
+    for name, rows in {
+        "table2_synthesis": {"stranger"},
+        "table3_segmentation": {"stranger+unet"},
+        "table4_cost": {"stranger", "stranger+unet"},
+    }.items():
+        table = pd.read_csv(tables / f"{name}.csv")
+        assert rows <= set(table.system[table.status.isna()]), name
+    shutil.rmtree(folder)
+    # Without it the tables are what they were.
+    assert snakemake(finished, benchmark="tiny.yaml").returncode == 0
+    assert "stranger" not in (tables / "table4_cost.csv").read_text()
 
 
 def test_titles_say_that_patients_are_simulated(finished):
-    for name in ("table1_ablation", "table2_synthesis"):
+    for name in ("table1_ablation", "table2_synthesis", "table3_segmentation", "table4_cost"):
         for end in ("md", "tex", "csv"):
             assert "SIMULATED" in (finished / f"results/tables/tiny/{name}.{end}").read_text()
 
@@ -171,13 +223,14 @@ def test_exported_cases_lie_over_the_originals(finished):
     cases = finished / "results/cases/tiny/maf_net.joint/seed0"
     (seg,) = sorted(cases.glob("*_seg.nii.gz"))[:1]
     image = nib.load(seg)
-    assert image.shape == (48, 48, 31)
+    assert image.shape == (80, 80, 31)
     patient = seg.name.removesuffix("_seg.nii.gz")
     original = nib.load(next(finished.glob(f"results/phantom/tiny/{patient}/*_seg.nii.gz")))
-    for corner in ((0, 0, 0), (48, 48, 31)):
+    size = np.array([3, 3, 5])
+    for corner in np.array([(0, 0, 0), (80, 80, 31)]):
         # Edges of the working grid's voxels, in mm, are edges of the original's.
-        ours = image.affine @ [*(c - 0.5 for c in corner), 1]
-        theirs = original.affine @ [*(5 * c - 0.5 for c in corner), 1]
+        ours = image.affine @ [*(corner - 0.5), 1]
+        theirs = original.affine @ [*(size * corner - 0.5), 1]
         assert ours == pytest.approx(theirs)
 
 

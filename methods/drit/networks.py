@@ -149,6 +149,10 @@ class MultiScaleDiscriminator(nn.Module):
     """(B, channels, H, W) -> a map of logits for each of three scales, in float32.
 
     Images of 224 px give 14 x 14, 7 x 7 and 3 x 3. There is no norm.
+
+    Raises
+    ------
+    MethodError : the images are smaller than 64 px, which the coarsest scale halves to one.
     """
 
     def __init__(self, channels: int, width: int = 64):
@@ -165,6 +169,11 @@ class MultiScaleDiscriminator(nn.Module):
         return nn.Sequential(*layers, nn.Conv2d(8 * width, 1, 1))
 
     def forward(self, image: Tensor) -> list[Tensor]:
+        if (side := min(image.shape[2:])) < 64:
+            raise MethodError(
+                f"methods/drit: slices of {side} px are too small for its discriminators. Write "
+                "results.slices.crop: 64 or more in the benchmark's file."
+            )
         logits = []
         for scale in self.scales:
             logits.append(scale(image).float())
