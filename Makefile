@@ -7,7 +7,9 @@ BIN := .venv/bin
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/snakemake --report results/report.html
 	$(BIN)/python -m workflow show
+	$(BIN)/python -m benchmarks verify results/manifest/phantom.json
 
 test: .venv/installed
 	$(BIN)/python -m pytest

@@ -12,7 +12,9 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 from benchmarks.errors import InputError
 from methods.contract import MethodError
 from workflow.dag import Dag
+from workflow.manifest import remember_command
 
+remember_command(sys.argv)
 try:
     dag = Dag(config)
 except (InputError, MethodError) as error:
@@ -23,6 +25,9 @@ wildcard_constraints:
     patient=r"[^/]+",
     run=r"[a-z0-9_.+]+",
     seed=r"\d+",
+
+
+report: "workflow/report/workflow.rst"
 
 
 rule all:

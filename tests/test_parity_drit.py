@@ -144,7 +144,7 @@ def test_costs(at_paper_size, monkeypatch):
 
 
 def test_slices_that_are_too_small():
-    with pytest.raises(MethodError, match="48 px.*results.slices.crop: 64"):
+    with pytest.raises(MethodError, match=r"48 px.*results\.slices\.crop: 64"):
         MultiScaleDiscriminator(1, 1)(torch.zeros(1, 1, 48, 48))
     assert MultiScaleDiscriminator(1, 1)(torch.zeros(1, 1, 64, 64))[2].numel() == 1
 

@@ -19,6 +19,7 @@ VERBS = {
     "score": ("workflow.score", ["run", "seed"]),
     "export": ("workflow.predict", ["run", "seed"]),
     "tabulate": ("workflow.tabulate", []),
+    "manifest": ("workflow.manifest", []),
     "show": ("workflow.tabulate", []),
 }
 HELP = {

@@ -27,6 +27,7 @@ CODE = {
     "split": ["benchmarks.cohorts.split"],
     "score": SCORING,
     "tabulate": ["benchmarks.reporting.tables", "benchmarks.reporting.cost"],
+    "manifest": ["benchmarks.provenance"],
 }
 # The command's own module counts too, but not all that it imports for its other commands.
 COMMANDS = {
@@ -35,6 +36,7 @@ COMMANDS = {
     "split": "workflow.cohort",
     "score": "workflow.score",
     "tabulate": "workflow.tabulate",
+    "manifest": "workflow.manifest",
 }
 
 
@@ -68,7 +70,7 @@ class Dag:
             for run in self.plan.runs
             for seed in self.benchmark.results.seeds
         ]
-        return self.tables() + cases
+        return [*self.tables(), self.layout.tables / "scores.csv", *cases, self.layout.provenance]
 
     def tables(self) -> list[Path]:
         folder, ends = self.layout.tables, (".csv", ".md", ".tex")
@@ -78,8 +80,9 @@ class Dag:
         """Write the tables though some runs failed: those become rows that say why."""
         if not all(path.exists() for path in (self.layout.split, self.layout.manifest)):
             return
-        tabulate = ["tabulate", *shlex.split(self.arguments)]
-        subprocess.run([sys.executable, "-m", "workflow", *tabulate], check=False)
+        for verb in ("tabulate", "manifest"):
+            command = [sys.executable, "-m", "workflow", verb, *shlex.split(self.arguments)]
+            subprocess.run(command, check=False)
 
     def before_split(self, wildcards) -> list[Path]:
         """All prepared patients, and the user's own split where there is one."""
@@ -123,6 +126,18 @@ class Dag:
         seeds, runs = self.benchmark.results.seeds, self.plan.runs.values()
         return [self.layout.cost(run.name, seed) for run in runs if run.trained for seed in seeds]
 
+    def all_made(self, wildcards) -> list[Path]:
+        """What the runs leave behind, beside their scores and costs."""
+        made = []
+        for run in self.plan.runs.values():
+            for seed in self.benchmark.results.seeds:
+                made += [self.layout.weights(run.name, seed)] if run.trained else []
+                kinds = {"t1ce": run.synthesizes, "seg": run.segments}
+                made += [
+                    self.layout.index(run.name, seed, k) for k, is_made in kinds.items() if is_made
+                ]
+        return made
+
     def training_digest(self, wildcards) -> str:
         return self.plan.digest(self.plan[wildcards.run], int(wildcards.seed))
 
@@ -142,6 +157,7 @@ class Dag:
                 [asdict(system) for system in self.plan.systems()],
                 [asdict(training) for training in self.plan.trainings()],
             ],
+            "manifest": None,
         }[rule]
         code = fingerprint(CODE[rule], alone=[COMMANDS[rule]])
         content = json.dumps([settings, code], sort_keys=True)

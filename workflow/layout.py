@@ -35,6 +35,15 @@ class Layout:
         return self.store / "manifest.csv"
 
     @property
+    def provenance(self) -> Path:
+        """What all results were made from and on; `python -m benchmarks verify` reads it."""
+        return RESULTS / "manifest" / f"{self.benchmark}.json"
+
+    @property
+    def figures(self) -> Path:
+        return RESULTS / "figures" / self.benchmark
+
+    @property
     def tables(self) -> Path:
         return RESULTS / "tables" / self.benchmark
 

@@ -43,7 +43,15 @@ rule tabulate:
         scores=dag.all_scores,
         costs=dag.all_costs,
     output:
-        dag.tables(),
+        [
+            report(
+                path,
+                caption=f"../report/{path.stem}.rst",
+                category="Tables",
+                labels={"table": path.stem, "format": path.suffix[1:]},
+            )
+            for path in dag.tables()
+        ],
         scores=dag.layout.tables / "scores.csv",
     params:
         arguments=dag.arguments,
@@ -56,3 +64,25 @@ rule tabulate:
         "Writing the tables to {dag.layout.tables}"
     shell:
         "python -m workflow tabulate {params.arguments} > {log} 2>&1"
+
+
+rule manifest:
+    input:
+        dag.tables(),
+        dag.all_made,
+        scores=dag.layout.tables / "scores.csv",
+        split=dag.layout.split,
+        cohort=dag.layout.manifest,
+    output:
+        dag.layout.provenance,
+    params:
+        arguments=dag.arguments,
+        digest=dag.digest("manifest"),
+    log:
+        dag.layout.log("manifest"),
+    conda:
+        "../../environment.yml"
+    message:
+        "Writing down what the tables were made from to {output}"
+    shell:
+        "python -m workflow manifest {params.arguments} > {log} 2>&1"

@@ -1,0 +1,148 @@
+"""`python -m benchmarks verify` says whether the results here are those of their manifests.
+
+Exit code 0: all agrees. 1: something does not. 2: a manifest is missing or at fault.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks.errors import InputError
+from benchmarks.provenance import DATA, LARGE, Verdict, compare, read_manifest
+
+FOLDER = Path("results/manifest")
+SHOWN = 12
+"""The most names that a list in the report has."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verify = verbs.add_parser("verify", help="compare results with what was written down of them")
+    verify.add_argument("manifests", nargs="*", type=Path, help=f"all of {FOLDER} if none is given")
+    verify.add_argument("--data", type=Path, help="where the input data lies now")
+    quick = f"do not read files above {LARGE // 10**6} MB"
+    verify.add_argument("--quick", action="store_true", help=quick)
+    chosen = parser.parse_args(arguments)
+    try:
+        agree = [_verify(path, chosen.data, chosen.quick) for path in _manifests(chosen.manifests)]
+    except InputError as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        return 2
+    return 0 if all(agree) else 1
+
+
+def _manifests(given: list[Path]) -> list[Path]:
+    found = given or sorted(FOLDER.glob("*.json"))
+    if not found:
+        raise InputError(
+            f"There is no manifest in {FOLDER}. Write it: python -m workflow manifest "
+            "--benchmark phantom"
+        )
+    return found
+
+
+def _verify(path: Path, data: Path | None, quick: bool) -> bool:
+    manifest, begun = read_manifest(path), time.monotonic()
+    root = _root(path)
+    verdict = compare(manifest, root, data or root / manifest.data.folder, quick)
+    print("\n".join(_report(path, verdict, time.monotonic() - begun)))
+    return verdict.agrees
+
+
+def _root(path: Path) -> Path:
+    """The folder that the manifest's paths begin in: that of its `results`, or the current one."""
+    folder = path.absolute().parent
+    return folder.parents[1] if folder.parts[-2:] == FOLDER.parts else Path()
+
+
+def _report(path: Path, verdict: Verdict, seconds: float) -> Iterable[str]:
+    manifest, code = verdict.manifest, verdict.manifest.code
+    commit = f"commit {code.commit[:12]}" if code.commit else f"an unknown commit ({code.unknown})"
+    dirty = ", with changes of its own" if code.dirty else ""
+    yield f"{path}: written {manifest.written} from {commit}{dirty}."
+    yield f"{verdict.compared} files compared in {seconds:.1f} s."
+    yield from _list("Changed", verdict.changed)
+    yield from _list("Missing", verdict.missing)
+    yield from _list("New, so that nothing says what it follows from", verdict.new)
+    yield from _consequences(verdict)
+    failed = [f"{check.name}: {check.found}" for check in verdict.failed_checks]
+    yield from _list("Did not hold when the manifest was written", failed)
+    unscored = [
+        f"{run}, seed {seed}: {known.get('reason')}"
+        for run, seeds in manifest.runs.items()
+        for seed, known in seeds.items()
+        if not known.get("scored")
+    ]
+    yield from _list("Runs without scores, rows without numbers", unscored)
+    if verdict.skipped:
+        yield f"Not read: {len(verdict.skipped)} files above {LARGE // 10**6} MB, as --quick asks."
+    if verdict.absent:
+        yield (
+            f"Not compared: {len(verdict.absent)} of {len(manifest.data.files)} files of input "
+            f"data, which are not in {manifest.data.folder}; --data PATH gives another folder."
+        )
+    yield ""
+    yield _conclusion(verdict)
+
+
+def _consequences(verdict: Verdict) -> Iterable[str]:
+    by_causes: dict[tuple[str, ...], list[str]] = {}
+    for name in verdict.unfounded:
+        by_causes.setdefault(tuple(sorted(verdict.causes[name])), []).append(name)
+    for causes, names in by_causes.items():
+        because = ", ".join(_plain(cause) for cause in causes[:3])
+        because += f" and {len(causes) - 3} more" if len(causes) > 3 else ""
+        yield from _list(f"No longer follow from their inputs, because of {because}", names)
+    yield from _list(
+        "Changed, though nothing that they follow from did (edited by hand, or written by other "
+        "code)",
+        verdict.edited,
+    )
+    steps = [step for step in verdict.stale if not step.startswith(("tabulate", "draw"))]
+    # One command predicts all patients, though not all may have to be predicted anew.
+    commands = list(dict.fromkeys(step.partition(" (")[0] for step in steps))
+    yield from _list("What would have to be done again before the tables", commands)
+
+
+def _conclusion(verdict: Verdict) -> str:
+    tables = len(verdict.tables)
+    if verdict.agrees:
+        return f"All agrees: {tables} tables and figures follow from their inputs."
+    good = [
+        name
+        for name in verdict.tables
+        if not verdict.causes.get(name) and name not in (*verdict.changed, *verdict.missing)
+    ]
+    summary = (
+        f"{len(good)} of {tables} tables and figures are as recorded and follow from their inputs."
+    )
+    if not (verdict.changed or verdict.missing or verdict.new):
+        return summary
+    return (
+        f"{summary} "
+        "To make a file anew, delete it and ask for it by name (`snakemake --cores 1 FILE`), then "
+        "for all (`snakemake --cores 1`). Where the files here are the right ones, write the "
+        f"manifest anew: python -m workflow manifest --benchmark "
+        f"{verdict.manifest.benchmark}"
+    )
+
+
+def _list(heading: str, names: list[str]) -> Iterable[str]:
+    if not names:
+        return
+    yield ""
+    yield f"{heading} ({len(names)}):"
+    yield from (f"  {_plain(name)}" for name in names[:SHOWN])
+    if len(names) > SHOWN:
+        yield f"  and {len(names) - SHOWN} more"
+
+
+def _plain(name: str) -> str:
+    return f"{name.removeprefix(DATA)} (input data)" if name.startswith(DATA) else name
+
+
+if __name__ == "__main__":
+    sys.exit(main())
