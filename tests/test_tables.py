@@ -296,6 +296,88 @@ def test_markdown_shows_counts_gaps_and_published_numbers(tmp_path, published, s
     assert "- CycleGAN + UNet failed: loss is NaN at step 120." in comparison
 
 
+@pytest.fixture(scope="module")
+def strict():
+    """Eight patients: UNet is the best entry, CUTGAN lower in each, My_method about as good."""
+    ours = np.array([0.6, 0.7, 0.8, 0.9, 0.5, 0.65, 0.75, 0.85])
+    about = ours + np.array([0.02, -0.03, 0.01, -0.04, 0.05, -0.06, 0.0, 0.02])
+    return frame(
+        dice("unet", ours, protocol="strict"),
+        dice("cutgan+unet", ours - 0.2, protocol="strict"),
+        dice("mine+unet", about, protocol="strict"),
+        dice("real_t1ce+unet", ours + 0.1, protocol="strict"),
+        dice("unet", ours, protocol="paper"),
+        dice("cutgan+unet", ours - 0.2, protocol="paper"),
+    )
+
+
+def test_strict_means_have_an_interval_below_them(tmp_path, published, strict):
+    text = written(tmp_path, "table3_segmentation", published, strict)[".md"]
+    paper, _, below = text.partition("## Protocol strict")
+    assert "95 %" not in paper and "*" not in paper.replace("**", "")
+    rows = table(published, "table3_segmentation", strict, SYSTEMS, "strict").set_index("system")
+    cutgan = rows.loc["cutgan+unet"]
+    assert cutgan["dice_wt_low"] < cutgan["dice_wt"] < cutgan["dice_wt_high"]
+    line = below.partition("| CUTGAN + UNet ")[2].splitlines()[1]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    ends = f"{cutgan['dice_wt_low']:.3f}–{cutgan['dice_wt_high']:.3f}"
+    assert cells == ["(95 % interval)", "", ends, "–", "–"]
+    # What was not run has no second line.
+    assert "interval" not in below.partition("| DRIT++ + UNet ")[2].splitlines()[1]
+    assert "- 95 % interval: of the mean" in text and "One seed" in text
+    assert "the interval is too narrow" in text
+    tex = written(tmp_path, "table3_segmentation", published, strict)[".tex"]
+    assert r"(95 \% interval)" in tex
+
+
+def test_what_differs_from_the_best_entry_is_marked(tmp_path, published, strict):
+    text = written(tmp_path, "table3_segmentation", published, strict)[".md"]
+    below = text.partition("## Protocol strict")[2]
+    assert markdown_line(below, "UNet")[2] == "**0.719**"
+    assert markdown_line(below, "CUTGAN + UNet")[2] == "0.519*"
+    assert markdown_line(below, "My_method & 50% more")[2] == "0.715"
+    assert markdown_line(below, "ceiling: Real T1ce + UNet")[2] == "0.819*"
+    assert "- *: differs from the best entry of the column: p < 0.05, two-sided" in text
+    rows = table(published, "table3_segmentation", strict, SYSTEMS, "strict").set_index("system")
+    # Of 2 ** 8 signs, 2 are as extreme; Holm multiplies the first of three by 3, the second by 2.
+    assert rows.loc["cutgan+unet", "dice_wt_p"] == pytest.approx(3 * 2 / 256)
+    assert rows.loc["real_t1ce+unet", "dice_wt_p"] == pytest.approx(3 * 2 / 256)
+    assert rows.loc["cutgan+unet", "dice_wt_effect"] == -1
+    assert rows.loc["real_t1ce+unet", "dice_wt_effect"] == 1
+    assert rows.loc["mine+unet", "dice_wt_p"] > 0.5
+    assert np.isnan(rows.loc["unet", "dice_wt_p"])
+
+
+def test_the_paper_protocol_has_no_statistics(published, strict):
+    rows = table(published, "table3_segmentation", strict, SYSTEMS, "paper")
+    ends = ("_low", "_high", "_p", "_effect")
+    assert rows[[c for c in rows.columns if c.endswith(ends)]].isna().all(axis=None)
+
+
+def test_too_few_patients_for_any_mark_are_told(tmp_path, published, strict):
+    few = strict[strict["patient"] < "p5"]
+    text = written(tmp_path, "table3_segmentation", published, few)[".md"]
+    assert "- A mean of so few patients that p" in text and "- *: differs" not in text
+    assert "0.500*" not in text
+    rows = table(published, "table3_segmentation", few, SYSTEMS, "strict")
+    assert rows["dice_wt_p"].isna().all() and rows["dice_wt_effect"].notna().sum() == 3
+
+
+def test_counts_marks_and_stars_stand_together(tmp_path, published, strict):
+    worse = dice("cutgan+unet", [20.0] * 7 + [np.nan], metric="assd", protocol="strict")
+    worse[0][-1] = "prediction empty"
+    good = dice("unet", [1.0] * 7 + [2.0], metric="assd", protocol="strict")
+    text = written(tmp_path, "table1_ablation", published, frame(worse, good))[".md"]
+    assert "20.00* [7] {1}" in text
+
+
+def test_several_seeds_are_said_to_be_resampled(tmp_path, published, strict):
+    again = strict.assign(seed=1, value=strict["value"] - 0.05)
+    both = pd.concat([strict, again], ignore_index=True)
+    text = written(tmp_path, "table3_segmentation", published, both)[".md"]
+    assert "bootstrap over patients and seeds." in text and "One seed" not in text
+
+
 def test_an_infinite_mean_stays_infinite(tmp_path, published, scores):
     rows = table(published, "table2_synthesis", scores, SYSTEMS, "paper").set_index("system")
     assert rows.loc["real_t1ce", "psnr_whole"] == math.inf

@@ -26,7 +26,12 @@ CODE = {
     "prepare": ["benchmarks.cohorts.brats", "benchmarks.cohorts.store"],
     "split": ["benchmarks.cohorts.split"],
     "score": SCORING,
-    "tabulate": ["benchmarks.reporting.tables", "benchmarks.reporting.cost"],
+    "tabulate": [
+        "benchmarks.reporting.tables",
+        "benchmarks.reporting.cost",
+        "benchmarks.reporting.comparison",
+        "benchmarks.reporting.reproduced",
+    ],
     "manifest": ["benchmarks.provenance"],
 }
 # The command's own module counts too, but not all that it imports for its other commands.

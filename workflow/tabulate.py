@@ -7,9 +7,13 @@ from benchmarks.cohorts.split import read_split
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
+from benchmarks.reporting.comparison import NAME as STATISTICS
+from benchmarks.reporting.comparison import write_comparison_table
 from benchmarks.reporting.cost import NAME as COST
 from benchmarks.reporting.cost import read_costs, write_cost_table
 from benchmarks.reporting.published import read_published
+from benchmarks.reporting.reproduced import NAME as REPRODUCED
+from benchmarks.reporting.reproduced import write_reproduced_table
 from benchmarks.reporting.tables import System, read_scores, write_table
 from workflow.failures import NOT_RUN, explain
 from workflow.layout import Layout
@@ -17,7 +21,7 @@ from workflow.plan import Plan
 from workflow.score import is_scored
 
 SCORE_TABLES = ("table1_ablation", "table2_synthesis", "table3_segmentation")
-TABLES = (*SCORE_TABLES, COST)
+TABLES = (*SCORE_TABLES, COST, STATISTICS, REPRODUCED)
 
 
 def run_tabulate(benchmark: Benchmark) -> None:
@@ -41,6 +45,9 @@ def run_tabulate(benchmark: Benchmark) -> None:
         write_table(layout.tables, name, published, scores, systems, cohort, protocols)
     costs = read_costs(layout.cost(run.name, seed) for run, seed in scored if run.trained)
     write_cost_table(layout.tables, published, costs, systems, plan.trainings(), cohort)
+    write_comparison_table(layout.tables, published, scores, systems, cohort)
+    simulated = benchmark.cohort.source == "phantom"
+    write_reproduced_table(layout.tables, published, scores, systems, cohort, simulated)
     long = layout.tables / "scores.csv"
     if len(scored) < len(pairs):
         long.unlink(missing_ok=True)

@@ -1,0 +1,199 @@
+"""The table of differences, from made-up scores, against p-values and ranks worked out by hand."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.reporting.comparison import comparison_table, write_comparison_table
+from benchmarks.reporting.published import read_published
+from benchmarks.reporting.rows import System
+from benchmarks.reporting.tables import COLUMNS
+
+COHORT = "simulated phantom, 20 patients, 4 test; NOT real patients"
+SYSTEMS = [
+    System("copy_t1+unet", "T1 copied + UNet", "floor"),
+    System("unet", "UNet", "entry"),
+    System("cutgan+unet", "CUTGAN + UNet", "entry"),
+    System("mine+unet", "My_method", "entry"),
+    System("cyclegan+unet", "CycleGAN + UNet", "entry", "loss is NaN", ("segmentation",)),
+    System("real_t1ce+unet", "Real T1ce + UNet", "oracle"),
+]
+NAME = "table3_segmentation"
+VALUES = np.array([0.6, 0.7, 0.8, 0.9, 0.5, 0.65, 0.75, 0.85])
+
+
+def scored(system, values, region="wt", seed=0, metric="dice"):
+    return [
+        [system, seed, f"p{i}", "", "strict", "segmentation", region, metric, "lcc", value, ""]
+        for i, value in enumerate(values)
+    ]
+
+
+def frame(*scores):
+    return pd.DataFrame([row for rows in scores for row in rows], columns=COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def published():
+    return read_published()
+
+
+@pytest.fixture
+def column(published):
+    """The cells of a column by system."""
+
+    def of(*scores, metric="dice", region="wt", name=NAME):
+        rows = comparison_table(published, name, frame(*scores), SYSTEMS)
+        return rows[(rows["metric"] == metric) & (rows["region"] == region)].set_index("system")
+
+    return of
+
+
+@pytest.fixture
+def written(tmp_path, published):
+    def texts(*scores):
+        paths = write_comparison_table(tmp_path, published, frame(*scores), SYSTEMS, COHORT)
+        assert {path.stem for path in paths} == {"table5_statistics"}
+        return {path.suffix: path.read_text(encoding="utf-8") for path in paths}
+
+    return texts
+
+
+def cells(text, label):
+    """The cells of the label's line in the block of Table III."""
+    block = text.partition("## Table III.")[2]
+    line = next(line for line in block.splitlines() if line.startswith(f"| {label} "))
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+
+def test_every_row_is_compared_with_the_best_entry(column):
+    wt = column(
+        scored("unet", VALUES),
+        scored("cutgan+unet", VALUES - 0.2),
+        scored("copy_t1+unet", VALUES - 0.3),
+        scored("real_t1ce+unet", VALUES + 0.1),
+    )
+    assert list(wt.index[wt["best"]]) == ["unet"], "controls are never the best"
+    assert wt.loc["cutgan+unet", "difference"] == pytest.approx(-0.2)
+    assert wt["effect"].dropna().to_dict() == {
+        "copy_t1+unet": -1, "cutgan+unet": -1, "real_t1ce+unet": 1,
+    }  # fmt: skip
+    assert wt["p"].dropna().tolist() == pytest.approx([3 * 2 / 256] * 3)
+    assert wt["pairs"].to_dict() == {
+        "copy_t1+unet": 8, "cyclegan+unet": 0, "cutgan+unet": 8, "drit+unet": 0,
+        "maf_net.joint": 0, "unet": 0, "real_t1ce+unet": 8,
+    }  # fmt: skip
+
+
+def test_the_best_is_of_the_most_patients_and_only_those_are_ranked(column):
+    spared = [*VALUES[:-1] + 0.1, np.nan]
+    wt = column(scored("unet", VALUES), scored("cutgan+unet", spared), scored("mine+unet", VALUES))
+    assert list(wt.index[wt["best"]]) == ["unet"]
+    assert (wt.loc["cutgan+unet", "pairs"], wt.loc["cutgan+unet", "undefined"]) == (7, 1)
+    assert wt.loc["cutgan+unet", "effect"] == 1
+    assert wt["first"].dropna().to_dict() == {"unet": 1, "mine+unet": 1}, "alike, both are first"
+
+
+def test_the_shortest_distance_is_the_best(column):
+    assd = column(
+        scored("unet", VALUES, metric="assd"),
+        scored("cutgan+unet", VALUES + 2, metric="assd"),
+        metric="assd",
+        name="table1_ablation",
+    )
+    assert list(assd.index[assd["best"]]) == ["unet"]
+    assert assd.loc["cutgan+unet", ["difference", "effect"]].tolist() == pytest.approx([2, 1])
+    assert assd.loc[["unet", "cutgan+unet"], "rank_high"].tolist() == [1, 2]
+
+
+def test_seeds_are_averaged_before_patients_are_compared(column):
+    wt = column(
+        scored("unet", VALUES),
+        scored("cutgan+unet", VALUES - 0.1, seed=0),
+        scored("cutgan+unet", VALUES - 0.3, seed=1),
+    )
+    assert wt.loc["cutgan+unet", "pairs"] == 8
+    assert wt.loc["cutgan+unet", "difference"] == pytest.approx(-0.2)
+    alone = column(scored("cutgan+unet", VALUES - 0.2)).loc["cutgan+unet"]
+    assert wt.loc["cutgan+unet", "high"] > alone["high"] + 0.05, "seeds were not resampled"
+
+
+@pytest.mark.parametrize(("patients", "too_few"), [(4, True), (5, True), (6, False), (8, False)])
+def test_too_few_pairs_are_told_rather_than_a_p_that_means_nothing(
+    written, column, patients, too_few
+):
+    scores = scored("unet", VALUES[:patients]), scored("cutgan+unet", VALUES[:patients] - 0.2)
+    wt = column(*scores)
+    assert wt.loc["cutgan+unet", "too_few"] == too_few
+    assert np.isnan(wt.loc["cutgan+unet", "p"]) == too_few
+    text = written(*scores)[".md"]
+    shown = {4: "n too small", 5: "n too small", 6: "0.031*", 8: "0.008*"}
+    assert cells(text, "CUTGAN + UNet")[1] == shown[patients]
+    assert ("- n too small: " in text) == too_few
+
+
+def test_more_rows_need_more_patients(column):
+    """Six patients tell two systems apart (2 / 64), but not one of two others (2 x 2 / 64)."""
+    six = VALUES[:6]
+    wt = column(
+        scored("unet", six), scored("cutgan+unet", six - 0.2), scored("mine+unet", six - 0.1)
+    )
+    assert wt.loc[["cutgan+unet", "mine+unet"], "too_few"].all()
+
+
+def test_the_page_shows_p_effect_and_rank(written):
+    text = written(
+        scored("unet", VALUES),
+        scored("cutgan+unet", VALUES - 0.2),
+        scored("copy_t1+unet", VALUES),
+    )[".md"]
+    assert text.startswith(f"# Table V. Which differences are more than chance: {COHORT}.\n")
+    assert re.findall("^## (Table I+)", text, re.M) == ["Table I", "Table II", "Table III"]
+    assert cells(text, "UNet")[:4] == ["8", "**best**", "", "1 (100%)"]
+    assert cells(text, "CUTGAN + UNet")[:4] == ["8", "0.016*", "-1.00", "2 (0%)"]
+    assert cells(text, "floor: T1 copied + UNet")[:4] == ["8", "1.000", "+0.00", "–"]
+    assert cells(text, "CycleGAN + UNet") == ["failed", *["–"] * 9]
+    assert cells(text, "DRIT++ + UNet") == ["not run here", *["–"] * 9]
+    assert "- CycleGAN + UNet failed: loss is NaN.\n" in text
+    assert "Zhou" not in text
+
+
+def test_the_csv_has_every_row_and_column(tmp_path, written):
+    text = written(scored("unet", VALUES), scored("cutgan+unet", VALUES - 0.2))[".csv"]
+    rows = pd.read_csv(tmp_path / "table5_statistics.csv")
+    assert set(rows["cohort"]) == {COHORT}
+    regions = rows.groupby("table", sort=False).apply(
+        lambda of: list(dict.fromkeys(of["metric"] + "_" + of["region"]))
+    )
+    assert regions["table1_ablation"][:4] == ["dice_wt", "dice_tc", "dice_et", "assd_wt"]
+    assert len(regions["table2_synthesis"]) == 8
+    assert regions["table3_segmentation"] == ["dice_wt", "dice_tc", "dice_et"]
+    assert not rows.duplicated(["table", "system", "metric", "region"]).any()
+    assert written(scored("unet", VALUES), scored("cutgan+unet", VALUES - 0.2))[".csv"] == text
+
+
+def test_files_do_not_depend_on_the_order_of_scores(tmp_path, published):
+    generator = np.random.default_rng(3)
+    scores = frame(*(scored(s.id, generator.random(9), seed=k) for s in SYSTEMS for k in (0, 1)))
+    texts = []
+    for order in (scores, scores.sample(frac=1, random_state=1)):
+        paths = write_comparison_table(tmp_path, published, order, SYSTEMS, COHORT)
+        texts.append([path.read_text() for path in paths])
+    assert texts[0] == texts[1]
+
+
+def test_latex_is_even_and_ascii(written):
+    text = written(scored("unet", VALUES), scored("cutgan+unet", VALUES - 0.2))[".tex"]
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 3
+    for columns, body in re.findall(r"\\begin\{tabular\}\{(lr*)\}(.*?)\\end", text, re.DOTALL):
+        rows = [line for line in body.splitlines() if line.endswith(r" \\")]
+        assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns) - 1}
+    assert r"\textbf{best}" in text and text.isascii()
+
+
+def test_without_scores_there_is_a_table_of_reasons(written):
+    text = written()[".md"]
+    assert "best**" not in text
+    assert cells(text, "CUTGAN + UNet") == ["not run here", *["–"] * 9]
