@@ -43,3 +43,4 @@ onerror:
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/verdict.smk"
+include: "workflow/rules/figures.smk"

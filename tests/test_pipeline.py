@@ -249,12 +249,12 @@ def test_a_comment_reruns_nothing(finished, edited):
 
 def test_a_published_number_filled_in_writes_the_tables_anew(finished, edited):
     edited("benchmarks/published.yaml", "ssim: null, psnr: null", "ssim: 0.9, psnr: null, where: x")
-    assert {c.split()[3] for c in planned(finished)} == {"tabulate", "manifest"}
+    assert {c.split()[3] for c in planned(finished)} == {"tabulate", "draw", "manifest"}
 
 
 def test_an_edit_of_the_commands_that_judge_scores_anew(finished, edited):
     edited("workflow/score.py", "SCORING = [", "EDITED = 1\nSCORING = [")
-    assert {c.split()[3] for c in planned(finished)} == {"score", "tabulate", "manifest"}
+    assert {c.split()[3] for c in planned(finished)} == {"score", "tabulate", "draw", "manifest"}
 
 
 def test_speed_reruns_nothing(finished, edited):
@@ -267,7 +267,7 @@ def test_a_mended_metric_retrains_nothing(finished, edited):
         "benchmarks/scoring/overlap.py", "import numpy as np\n", "import numpy as np\nMENDED = 1\n"
     )
     verbs = {c.split()[3] for c in planned(finished)}
-    assert verbs == {"score", "tabulate", "manifest"}
+    assert verbs == {"score", "tabulate", "draw", "manifest"}
 
 
 def test_an_edited_entry_reruns_that_entry_alone(finished, edited):
@@ -300,6 +300,15 @@ def test_gpu_jobs_never_outnumber_the_profiles_slots(tmp_path):
     assert run(tmp_path, command).returncode == 0
     more = run(tmp_path, [*command, "--forceall", "--resources", "gpu=3"])
     assert more.returncode != 0, "jobs never met, so this test could not fail"
+
+
+def test_every_figure_is_drawn(finished):
+    folder = finished / "results/figures/tiny"
+    names = {"fig4_synthesis", "fig5_segmentation", "distributions", "ranks", "training_curves"}
+    names |= {"similarity_vs_utility", "attention", "cost_vs_quality"}
+    assert {path.stem for path in folder.glob("*.png")} == names
+    assert {path.stem for path in folder.glob("*.pdf")} == names
+    assert all(path.stat().st_size > 10_000 for path in folder.iterdir())
 
 
 def test_the_report_holds_the_tables(finished):

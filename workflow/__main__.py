@@ -19,6 +19,7 @@ VERBS = {
     "score": ("workflow.score", ["run", "seed"]),
     "export": ("workflow.predict", ["run", "seed"]),
     "tabulate": ("workflow.tabulate", []),
+    "draw": ("workflow.draw", []),
     "manifest": ("workflow.manifest", []),
     "show": ("workflow.tabulate", []),
 }

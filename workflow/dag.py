@@ -13,6 +13,7 @@ from benchmarks.errors import InputError
 from benchmarks.reporting.published import read_published
 from benchmarks.scoring.protocol import load_protocol
 from workflow.cohort import assign, patient_files
+from workflow.draw import figures
 from workflow.fingerprint import fingerprint
 from workflow.layout import Layout
 from workflow.plan import Plan
@@ -32,6 +33,7 @@ CODE = {
         "benchmarks.reporting.comparison",
         "benchmarks.reporting.reproduced",
     ],
+    "draw": ["benchmarks.reporting.figures", "workflow.tabulate"],
     "manifest": ["benchmarks.provenance"],
 }
 # The command's own module counts too, but not all that it imports for its other commands.
@@ -41,6 +43,7 @@ COMMANDS = {
     "split": "workflow.cohort",
     "score": "workflow.score",
     "tabulate": "workflow.tabulate",
+    "draw": "workflow.draw",
     "manifest": "workflow.manifest",
 }
 
@@ -75,17 +78,22 @@ class Dag:
             for run in self.plan.runs
             for seed in self.benchmark.results.seeds
         ]
-        return [*self.tables(), self.layout.tables / "scores.csv", *cases, self.layout.provenance]
+        long = self.layout.tables / "scores.csv"
+        return [*self.tables(), long, *self.figures(), *cases, self.layout.provenance]
 
     def tables(self) -> list[Path]:
         folder, ends = self.layout.tables, (".csv", ".md", ".tex")
         return [folder / f"{table}{end}" for table in TABLES for end in ends]
 
+    def figures(self) -> list[Path]:
+        folder, ends = self.layout.figures, (".png", ".pdf")
+        return [folder / f"{name}{end}" for name in figures(self.plan) for end in ends]
+
     def tabulate_what_there_is(self) -> None:
         """Write the tables though some runs failed: those become rows that say why."""
         if not all(path.exists() for path in (self.layout.split, self.layout.manifest)):
             return
-        for verb in ("tabulate", "manifest"):
+        for verb in ("tabulate", "draw", "manifest"):
             command = [sys.executable, "-m", "workflow", verb, *shlex.split(self.arguments)]
             subprocess.run(command, check=False)
 
@@ -149,19 +157,21 @@ class Dag:
     def digest(self, rule: str) -> str:
         """The settings and the code that a rule's result depends on, beside its input files."""
         results, cohort = self.benchmark.results, self.benchmark.cohort
+        verdict = [
+            self.benchmark.title,
+            results.seeds,
+            self._protocols(),
+            read_published().model_dump(mode="json"),
+            [asdict(system) for system in self.plan.systems()],
+            [asdict(training) for training in self.plan.trainings()],
+        ]
         settings = {
             "simulate": cohort.seed,
             "prepare": results.slices.model_dump(),
             "split": results.split.model_dump(mode="json"),
             "score": self._protocols(),
-            "tabulate": [
-                self.benchmark.title,
-                results.seeds,
-                self._protocols(),
-                read_published().model_dump(mode="json"),
-                [asdict(system) for system in self.plan.systems()],
-                [asdict(training) for training in self.plan.trainings()],
-            ],
+            "tabulate": verdict,
+            "draw": verdict,
             "manifest": None,
         }[rule]
         code = fingerprint(CODE[rule], alone=[COMMANDS[rule]])

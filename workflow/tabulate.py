@@ -37,9 +37,11 @@ def run_tabulate(benchmark: Benchmark) -> None:
     scored = [pair for pair in pairs if is_scored(plan, *pair)]
     if not scored:
         raise InputError(f"No run of benchmark `{benchmark.name}` has been scored yet.")
-    systems = _systems(plan, {pair: explain(plan, *pair) for pair in pairs if pair not in scored})
+    systems = with_reasons(
+        plan, {pair: explain(plan, *pair) for pair in pairs if pair not in scored}
+    )
     scores = read_scores(layout.scores(run.name, seed) for run, seed in scored)
-    cohort = _describe_cohort(benchmark)
+    cohort = describe_cohort(benchmark)
     for name in SCORE_TABLES:
         protocols = benchmark.results.protocols
         write_table(layout.tables, name, published, scores, systems, cohort, protocols)
@@ -56,7 +58,7 @@ def run_tabulate(benchmark: Benchmark) -> None:
         file.write(scores.to_csv(index=False, lineterminator="\n").encode())
 
 
-def _systems(plan: Plan, failures: dict) -> list[System]:
+def with_reasons(plan: Plan, failures: dict) -> list[System]:
     """The rows of the tables, with the reason where a run, or one of its seeds, has no scores."""
     reasons = {}
     for (run, seed), why in failures.items():
@@ -66,7 +68,7 @@ def _systems(plan: Plan, failures: dict) -> list[System]:
     return [replace(system, failure=reasons.get(system.id, "")) for system in plan.systems()]
 
 
-def _describe_cohort(benchmark: Benchmark) -> str:
+def describe_cohort(benchmark: Benchmark) -> str:
     """Who was measured, for the titles."""
     splits = [row.split for row in read_split(Layout(benchmark.name).split)]
     counts = f"{len(splits)} patients, {splits.count('test')} of them test"

@@ -124,6 +124,18 @@ class MAFNet(Synthesizer):
         codes, _ = self.encode(inputs)
         return self.decoder(self.fusion(codes))
 
+    def attention(self, inputs: Tensor) -> Tensor | None:
+        """How much each modality weighs at each place; None without a MAF-Block.
+
+        Returns
+        -------
+        (B, modalities, H / 4, W / 4), summing to 1 over the modalities.
+        """
+        if not isinstance(self.fusion, MAFBlock):
+            return None
+        codes, _ = self.encode(inputs)
+        return self.fusion.attention(codes)
+
     def segment(self, inputs: Tensor) -> Tensor:
         """Joint variant only: logits (B, 4, H, W) from the modalities and its own T1ce."""
         return self.unet(torch.cat([inputs, self.synthesize(inputs)], dim=1))

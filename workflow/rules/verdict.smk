@@ -69,6 +69,7 @@ rule tabulate:
 rule manifest:
     input:
         dag.tables(),
+        dag.figures(),
         dag.all_made,
         scores=dag.layout.tables / "scores.csv",
         split=dag.layout.split,
