@@ -37,7 +37,7 @@ rule all:
 
 
 onerror:
-    dag.tabulate_what_there_is()
+    dag.report_what_there_is()
 
 
 include: "workflow/rules/cohort.smk"

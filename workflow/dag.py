@@ -16,7 +16,7 @@ from workflow.cohort import assign, patient_files
 from workflow.draw import figures
 from workflow.fingerprint import fingerprint
 from workflow.layout import Layout
-from workflow.plan import Plan
+from workflow.plan import Plan, Run
 from workflow.score import SCORING
 from workflow.tabulate import TABLES
 from workflow.training.devices import count_gpus
@@ -89,13 +89,14 @@ class Dag:
         folder, ends = self.layout.figures, (".png", ".pdf")
         return [folder / f"{name}{end}" for name in figures(self.plan) for end in ends]
 
-    def tabulate_what_there_is(self) -> None:
-        """Write the tables though some runs failed: those become rows that say why."""
+    def report_what_there_is(self) -> None:
+        """Write tables, figures and manifest though some runs failed, and say why they did."""
         if not all(path.exists() for path in (self.layout.split, self.layout.manifest)):
             return
         for verb in ("tabulate", "draw", "manifest"):
             command = [sys.executable, "-m", "workflow", verb, *shlex.split(self.arguments)]
-            subprocess.run(command, check=False)
+            if subprocess.run(command, check=False).returncode:
+                return
 
     def before_split(self, wildcards) -> list[Path]:
         """All prepared patients, and the user's own split where there is one."""
@@ -124,8 +125,10 @@ class Dag:
         return needed
 
     def predictions(self, wildcards) -> list[Path]:
-        """The indices of all that a run predicts."""
-        run, seed = self.plan[wildcards.run], wildcards.seed
+        return self._indices(self.plan[wildcards.run], wildcards.seed)
+
+    def _indices(self, run: Run, seed: int | str) -> list[Path]:
+        """Those of all that a run predicts."""
         made = {"t1ce": run.synthesizes, "seg": run.segments}
         return [
             self.layout.index(run.name, seed, what) for what, is_made in made.items() if is_made
@@ -145,10 +148,7 @@ class Dag:
         for run in self.plan.runs.values():
             for seed in self.benchmark.results.seeds:
                 made += [self.layout.weights(run.name, seed)] if run.trained else []
-                kinds = {"t1ce": run.synthesizes, "seg": run.segments}
-                made += [
-                    self.layout.index(run.name, seed, k) for k, is_made in kinds.items() if is_made
-                ]
+                made += self._indices(run, seed)
         return made
 
     def training_digest(self, wildcards) -> str:

@@ -16,12 +16,10 @@ from benchmarks.reporting.tables import ABBREVIATED, System, read_scores
 from benchmarks.scoring.overlap import largest_component
 from benchmarks.scoring.protocol import METRICS
 from workflow.cohort import stored_patients
-from workflow.failures import explain
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
 from workflow.predict import read_prediction
-from workflow.score import is_scored
-from workflow.tabulate import describe_cohort, with_reasons
+from workflow.tabulate import describe_cohort, standing, with_reasons
 from workflow.train import make_view, trained_entry
 from workflow.training.devices import device
 
@@ -79,12 +77,9 @@ class _Material:
         from benchmarks.reporting.figures import Cohort
 
         self.plan, self.layout = Plan(benchmark), Layout(benchmark.name)
-        self.seeds = benchmark.results.seeds
-        pairs = [(run, seed) for run in self.plan.runs.values() for seed in self.seeds]
-        self.scored = [pair for pair in pairs if is_scored(self.plan, *pair)]
+        self.scored, reasons = standing(self.plan)
         if not self.scored:
             raise InputError(f"No run of benchmark `{benchmark.name}` has been scored yet.")
-        reasons = {p: explain(self.plan, *p) for p in pairs if p not in self.scored}
         self.systems: list[System] = with_reasons(self.plan, reasons)
         self.scores = read_scores(self.layout.scores(run.name, seed) for run, seed in self.scored)
         self.patients = stored_patients(benchmark, "test")

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 from benchmarks.cohorts.split import SPLITS, read_split
@@ -35,24 +36,20 @@ from benchmarks.provenance import (
 from benchmarks.reporting.cost import read_costs
 from benchmarks.reporting.tables import read_scores
 from workflow.cohort import patient_files
-from workflow.failures import NOT_RUN, explain
+from workflow.failures import NOT_RUN
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
-from workflow.score import is_scored
+from workflow.tabulate import Pair, standing
 
 ROOT = Path(__file__).parents[1]
 COMMAND = "T1CE_BENCHMARK_COMMAND"
 """The environment variable in which jobs find the command line of their Snakemake."""
 
-Pair = tuple[Run, int]
-
 
 def run_manifest(benchmark: Benchmark) -> None:
     """Write the manifest of all that there is, and print the checks that do not hold."""
     plan, layout = Plan(benchmark), Layout(benchmark.name)
-    pairs = [(run, seed) for run in plan.runs.values() for seed in benchmark.results.seeds]
-    scored = [pair for pair in pairs if is_scored(plan, *pair)]
-    reasons = {pair: explain(plan, *pair) for pair in pairs if pair not in scored}
+    scored, reasons = standing(plan)
     book = _Book(benchmark)
     book.add_cohort()
     for run, seed in scored:
@@ -67,7 +64,7 @@ def run_manifest(benchmark: Benchmark) -> None:
         environment=_environment(),
         machine=_machine(),
         settings=benchmark.model_dump(mode="json"),
-        runs=_describe(plan, pairs, reasons),
+        runs=_describe(plan, reasons),
         checks=checks,
         data=book.data,
         files=dict(sorted(book.files.items())),
@@ -249,11 +246,11 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _describe(plan: Plan, pairs: list[Pair], reasons: dict[Pair, str]) -> dict:
-    layout = Layout(plan.benchmark.name)
+def _describe(plan: Plan, reasons: dict[Pair, str]) -> dict:
+    layout, seeds = Layout(plan.benchmark.name), plan.benchmark.results.seeds
     runs: dict[str, dict[str, dict]] = {}
-    for run, seed in pairs:
-        pair = run, seed
+    for pair in product(plan.runs.values(), seeds):
+        run, seed = pair
         path = layout.cost(run.name, seed)
         known = run.trained and pair not in reasons
         cost = json.loads(read_costs([path]).to_json(orient="records"))[0] if known else None

@@ -17,11 +17,14 @@ from benchmarks.reporting.reproduced import write_reproduced_table
 from benchmarks.reporting.tables import System, read_scores, write_table
 from workflow.failures import NOT_RUN, explain
 from workflow.layout import Layout
-from workflow.plan import Plan
+from workflow.plan import Plan, Run
 from workflow.score import is_scored
 
 SCORE_TABLES = ("table1_ablation", "table2_synthesis", "table3_segmentation")
 TABLES = (*SCORE_TABLES, COST, STATISTICS, REPRODUCED)
+
+Pair = tuple[Run, int]
+"""A run and one of its seeds."""
 
 
 def run_tabulate(benchmark: Benchmark) -> None:
@@ -32,14 +35,12 @@ def run_tabulate(benchmark: Benchmark) -> None:
     there.
     """
     layout, plan, published = Layout(benchmark.name), Plan(benchmark), read_published()
-    seeds = benchmark.results.seeds
-    pairs = [(run, seed) for run in plan.runs.values() for seed in seeds]
-    scored = [pair for pair in pairs if is_scored(plan, *pair)]
+    scored, reasons = standing(plan)
     if not scored:
         raise InputError(f"No run of benchmark `{benchmark.name}` has been scored yet.")
-    systems = with_reasons(
-        plan, {pair: explain(plan, *pair) for pair in pairs if pair not in scored}
-    )
+    for (run, seed), why in reasons.items():
+        print(f"{run.name}, seed {seed}, has no scores: {why}", file=sys.stderr)
+    systems = with_reasons(plan, reasons)
     scores = read_scores(layout.scores(run.name, seed) for run, seed in scored)
     cohort = describe_cohort(benchmark)
     for name in SCORE_TABLES:
@@ -51,21 +52,28 @@ def run_tabulate(benchmark: Benchmark) -> None:
     simulated = benchmark.cohort.source == "phantom"
     write_reproduced_table(layout.tables, published, scores, systems, cohort, simulated)
     long = layout.tables / "scores.csv"
-    if len(scored) < len(pairs):
+    if reasons:
         long.unlink(missing_ok=True)
         return
     with write_atomically(long) as file:
         file.write(scores.to_csv(index=False, lineterminator="\n").encode())
 
 
-def with_reasons(plan: Plan, failures: dict) -> list[System]:
-    """The rows of the tables, with the reason where a run, or one of its seeds, has no scores."""
-    reasons = {}
-    for (run, seed), why in failures.items():
-        print(f"{run.name}, seed {seed}, has no scores: {why}", file=sys.stderr)
+def standing(plan: Plan) -> tuple[list[Pair], dict[Pair, str]]:
+    """The runs and seeds that are scored, and of the others the reason why not."""
+    seeds = plan.benchmark.results.seeds
+    pairs = [(run, seed) for run in plan.runs.values() for seed in seeds]
+    scored = [pair for pair in pairs if is_scored(plan, *pair)]
+    return scored, {pair: explain(plan, *pair) for pair in pairs if pair not in scored}
+
+
+def with_reasons(plan: Plan, reasons: dict[Pair, str]) -> list[System]:
+    """The rows of the tables, with the reason where a run, or one of its seeds, failed."""
+    failed: dict[str, str] = {}
+    for (run, _), why in reasons.items():
         if why != NOT_RUN:
-            reasons.setdefault(run.name, why)
-    return [replace(system, failure=reasons.get(system.id, "")) for system in plan.systems()]
+            failed.setdefault(run.name, why)
+    return [replace(system, failure=failed.get(system.id, "")) for system in plan.systems()]
 
 
 def describe_cohort(benchmark: Benchmark) -> str:
