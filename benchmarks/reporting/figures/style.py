@@ -214,8 +214,12 @@ def empty(title: str, notes: Sequence[str], why: str) -> Figure:
 
 def settle(figure: Figure) -> Figure:
     """Lay the figure out once and for all: it is drawn more than once."""
-    figure.draw_without_rendering()
+    # The first pass chooses the ticks, the second makes room for their labels.
+    for _ in range(2):
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.autoscale(False)
     return figure
 
 
