@@ -70,6 +70,8 @@ def _report(path: Path, verdict: Verdict, seconds: float) -> Iterable[str]:
     yield from _consequences(verdict)
     failed = [f"{check.name}: {check.found}" for check in verdict.failed_checks]
     yield from _list("Did not hold when the manifest was written", failed)
+    doubts = [f"{check.name}: {check.found}" for check in verdict.doubts]
+    yield from _list("Worth a look, though no number is wrong for it", doubts)
     unscored = [
         f"{run}, seed {seed}: {known.get('reason')}"
         for run, seeds in manifest.runs.items()

@@ -1,12 +1,21 @@
 """Writing files so that a reader finds either the whole file or none."""
 
 import csv
+import errno
+import gzip
 import io
 import os
+import platform
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from benchmarks.errors import InputError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The disk, somebody's share of it, or the largest file that they may write."""
 
 
 @contextmanager
@@ -14,19 +23,101 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
     """Open a binary file that appears under `path` only once the block has ended well.
 
     It is written beside `path` under a temporary name, brought to the disk and renamed. If the
-    block raises, the temporary file is removed and whatever `path` held before stays. The folder
-    is created where it is missing.
+    block raises, the temporary file is removed and whatever `path` held before stays. What a
+    process that was killed has left of the same file is removed too. The folder is created where
+    it is missing.
+
+    Raises
+    ------
+    InputError : there is no room for the file.
     """
+    with _replacing(path) as temporary, temporary.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def place(source: Path, path: Path) -> None:
+    """Let `path` be the same file as `source`; a copy where the file system has no such links.
+
+    Raises
+    ------
+    InputError : there is no room for a copy.
+    """
+    with _replacing(path) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        # Whoever compares times finds it as new as any other file that is written now.
+        os.utime(temporary)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary name that becomes `path` if the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _sweep(path)
+    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         temporary.replace(path)
+        _sync(path.parent)
+    except Exception as error:
+        if _is_full(error):
+            raise InputError(
+                f"There is no room to write {path}. Free some, and run the same command again: "
+                "it goes on from what is there."
+            ) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes of this machine that are no more have left of `path`."""
+    for left in path.parent.iterdir():
+        name, _, process = left.name.removesuffix(".tmp").rpartition(".")
+        ours = left.suffix == ".tmp" and name == f".{path.name}.{platform.node()}"
+        if ours and process.isdecimal() and not _lives(int(process)):
+            left.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    """Whether another process of that number is at work."""
+    if process == os.getpid():  # numbers come round again, in containers soon
+        return False
+    try:
+        os.kill(process, 0)  # a signal that only asks
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is somebody else's
+        return True
+    return True
+
+
+def _sync(folder: Path) -> None:
+    """Bring a folder's names to the disk, so that a rename outlives a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether there was no room: what wrote may have raised an error of its own in turn."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def write_gzip(path: Path, content: bytes) -> None:
+    """Write packed `content` atomically; the same content always makes the same file."""
+    with write_atomically(path) as file, gzip.GzipFile("", "wb", 1, file, mtime=0) as packed:
+        packed.write(content)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:

@@ -67,11 +67,16 @@ class Step(_Part):
 
 
 class Check(_Part):
-    """Something that must hold of all results, and what was seen where it does not."""
+    """Something that should hold of all results, and what was seen where it does not.
+
+    A grave one speaks against the numbers; another is a reason to look at what it names, such as a
+    method that learned nothing, which is a result as well.
+    """
 
     name: str
     holds: bool
     found: str = ""
+    grave: bool = True
 
 
 class Code(_Part):
@@ -245,7 +250,11 @@ class Verdict:
 
     @property
     def failed_checks(self) -> list[Check]:
-        return [check for check in self.manifest.checks if not check.holds]
+        return [check for check in self.manifest.checks if check.grave and not check.holds]
+
+    @property
+    def doubts(self) -> list[Check]:
+        return [check for check in self.manifest.checks if not (check.grave or check.holds)]
 
     @property
     def agrees(self) -> bool:

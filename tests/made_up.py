@@ -39,8 +39,13 @@ def _volumes(seed: int, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
         "flair": np.array([800, 500, 900, 400]),
         "t1ce": np.array([1200, 250, 400, 600]),
     }
+    # Tissue as the modalities see it: T1ce like T1, FLAIR less so, T2 the other way round.
+    tissue = np.sin(grid.sum(axis=-1) / 3) * (shells == 3)
+    contrast = {"t1": 100, "t2": -80, "flair": 30, "t1ce": 100}
     made = {
-        kind: np.where(brain, levels[shells] + rng.normal(0, 30, shape), 0).astype(np.int16)
+        kind: np.where(
+            brain, levels[shells] + contrast[kind] * tissue + rng.normal(0, 30, shape), 0
+        ).astype(np.int16)
         for kind, levels in signal.items()
     }
     return {**made, "seg": seg}

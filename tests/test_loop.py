@@ -6,6 +6,10 @@ import os
 import pickle
 import subprocess
 import sys
+import textwrap
+import threading
+import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -19,6 +23,7 @@ from benchmarks.reporting.cost import COLUMNS
 from benchmarks.scoring.overlap import dice
 from methods.contract import Params, Segmentor, Synthesizer
 from workflow.training import checkpoint
+from workflow.training.checkpoint import Checkpoints
 from workflow.training.cost import Cost, Meter
 from workflow.training.data import View
 from workflow.training.loop import Job, Machine, Output, TrainingError, fit
@@ -154,11 +159,86 @@ def test_a_checkpoint_of_another_training_is_not_resumed_from(cohort, tmp_path):
     assert second.steps == 12
 
 
-def test_checkpoints_are_gone_when_the_weights_are_there(cohort, tmp_path):
+def test_only_the_result_is_kept_when_the_training_has_ended(cohort, tmp_path):
     run(made(), job(cohort), tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "cost.csv", "history.csv", "weights.pt",
+    assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*")) == [
+        "checkpoints/done.pt", "checkpoints/weights.pt", "cost.csv", "history.csv", "weights.pt",
     ]  # fmt: skip
+    assert (tmp_path / "weights.pt").samefile(tmp_path / "checkpoints/weights.pt")
+
+
+def test_a_training_that_has_ended_is_not_repeated(cohort, tmp_path):
+    run(made(), job(cohort), tmp_path)
+    before = finished_files(tmp_path)
+    for name in before:
+        (tmp_path / name).unlink()
+    again = made()
+    run(again, job(cohort), tmp_path)
+    assert again.steps == 0
+    assert finished_files(tmp_path) == before
+
+
+@pytest.mark.parametrize("entry", [Painter, Thresholder])
+def test_of_the_epochs_only_those_that_may_be_needed_are_kept(cohort, tmp_path, entry, monkeypatch):
+    """The newest, the one before, and the best: Thresholder's second."""
+    kept = []
+    save = Checkpoints.save
+
+    def saved(self, history, content):
+        save(self, history, content)
+        kept.append([int(path.stem[-5:]) for path in sorted(self.folder.glob("epoch-*"))])
+
+    monkeypatch.setattr(Checkpoints, "save", saved)
+    run(made(entry), job(cohort, epochs=5, validated=entry is Thresholder), tmp_path)
+    assert kept[:3] == [[1], [1, 2], [2, 3]]
+    assert kept[3:] == ([[2, 3, 4], [2, 4, 5]] if entry is Thresholder else [[3, 4], [4, 5]])
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-500])
+
+
+def flip_a_weight(path):
+    """torch alone would read it."""
+    damaged = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as parts:
+        biggest = max(parts.infolist(), key=lambda part: part.file_size)
+        content = parts.read(biggest)
+    damaged[damaged.index(content) + 1] ^= 1
+    path.write_bytes(damaged)
+    torch.load(path, weights_only=True)
+
+
+@pytest.mark.parametrize("damage", [cut_short, flip_a_weight])
+@pytest.mark.parametrize("entry", [Painter, Thresholder])
+@pytest.mark.parametrize("which", [[-1], [0], [-1, -2]])
+def test_a_damaged_checkpoint_is_passed_over(cohort, tmp_path, capsys, damage, entry, which):
+    whole = job(cohort, epochs=5, validated=entry is Thresholder)
+    run(made(entry), whole, tmp_path / "whole")
+    first = made(entry)
+    first.dies_at = 17
+    train_step = type(first).train_step
+    calls = []
+
+    def dying(batch):
+        calls.append(0)
+        if len(calls) == 17:
+            raise KeyboardInterrupt
+        return train_step(first, batch)
+
+    first.train_step = dying
+    with pytest.raises(KeyboardInterrupt):
+        run(first, whole, tmp_path / "cut")
+    there = sorted((tmp_path / "cut" / "checkpoints").glob("epoch-*"))
+    for index in which:
+        damage(there[index])
+    capsys.readouterr()
+    run(made(entry), whole, tmp_path / "cut")
+    said = capsys.readouterr().err
+    # What is older than what is gone on from is not looked at, unless it is the best.
+    assert f"{there[which[0]].name} cannot be read" in said or which == [0]
+    a, b = (checkpoint.load(tmp_path / name / "weights.pt") for name in ("whole", "cut"))
+    assert alike(a, b)
 
 
 def test_the_cost_is_counted_by_the_training_itself(cohort, tmp_path):
@@ -192,9 +272,9 @@ def test_a_resumed_training_costs_what_all_its_processes_took(cohort, tmp_path, 
     first.dies_at = dies_at
     with pytest.raises(KeyboardInterrupt):
         run(first, job(cohort), tmp_path)
-    last = tmp_path / "checkpoints" / "last.pt"
-    state = checkpoint.load(last)
     done = 4 * ((dies_at - 1) // 4)
+    last = tmp_path / "checkpoints" / f"epoch-{done // 4:05}.pt"
+    state = checkpoint.load(last)
     assert (state["cost"]["updates"], state["cost"]["images"]) == (done, 2 * done)
     past = {"wall_seconds": 1000.0, "core_seconds": 2000.0, "memory_bytes": 10**15, "device": "GPU"}
     checkpoint.save(last, state | {"cost": state["cost"] | past})
@@ -250,7 +330,7 @@ def test_the_weights_hold_no_times(cohort, tmp_path, entry):
     for name in ("a", "b"):
         run(made(entry), job(cohort, epochs=2, validated=entry is Thresholder), tmp_path / name)
     a, b = (checkpoint.load(tmp_path / name / "weights.pt") for name in ("a", "b"))
-    assert set(a) == {"digest", "history", "entry"}
+    assert set(a) == {"digest", "history", "inputs", "patients", "entry"}
     assert alike(a, b)
 
 
@@ -268,7 +348,7 @@ class Dying:
 
     def __init__(self, monkeypatch, after=math.inf):
         self.after, self.changes = after, 0
-        for name in ("replace", "unlink", "rmdir"):
+        for name in ("replace", "unlink", "link"):
             monkeypatch.setattr(os, name, self.wrapped(getattr(os, name)))
 
     def wrapped(self, change):
@@ -300,7 +380,6 @@ def test_a_kill_between_any_two_changes_of_the_disk_is_made_good(
     expected = finished_files(tmp_path / "whole")
     weights = checkpoint.load(tmp_path / "whole" / "weights.pt")
     counted = {key: cost(tmp_path / "whole")[key] for key in ("updates", "images", "parameters")}
-    trained_anew = 0
     for after in range(changes.changes):
         folder = tmp_path / str(after)
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -308,20 +387,17 @@ def test_a_kill_between_any_two_changes_of_the_disk_is_made_good(
             run(made(entry), whole, folder)
         left = finished_files(folder)
         assert "weights.pt" not in left or left.keys() == expected.keys()
-        resumable = (folder / "checkpoints" / "last.pt").exists()
-        trained_anew += "weights.pt" in left and not resumable
-        before = left.get("cost.csv") if resumable else None
+        before = left.get("cost.csv")
         if snakemake:
             for name in ("weights.pt", "cost.csv"):
                 (folder / name).unlink(missing_ok=True)
         run(made(entry), whole, folder)
         found = finished_files(folder)
-        assert found.keys() == expected.keys() and not (folder / "checkpoints").exists()
+        assert found.keys() == expected.keys() and not list(folder.rglob(".*.tmp"))
         assert alike(checkpoint.load(folder / "weights.pt"), weights)
         assert found["history.csv"] == expected["history.csv"]
         assert counted.items() <= cost(folder).items()
         assert before in (None, found["cost.csv"]), "what a training took changed after its end"
-    assert trained_anew <= 2, "checkpoints vanish before all is written"
 
 
 def test_unvalidated_training_keeps_the_last_epoch(cohort, tmp_path):
@@ -357,12 +433,56 @@ def test_a_loss_that_is_not_finite_stops_the_training(cohort, tmp_path, factor):
     assert not (tmp_path / "weights.pt").exists()
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path):
-    path = tmp_path / "last.pt"
+def test_a_loss_that_grows_beyond_all_bounds_stops_the_training(cohort, tmp_path):
+    entry = made()
+    entry.factor = 1e8
+    with pytest.raises(TrainingError, match=r"test: loss L1 is .*e\+0\d in epoch 1"):
+        run(entry, job(cohort), tmp_path)
+
+
+@pytest.mark.parametrize("damage", [cut_short, flip_a_weight])
+def test_damaged_weights_are_named(tmp_path, damage):
+    path = tmp_path / "weights.pt"
     checkpoint.save(path, {"digest": "d1", "x": torch.zeros(1000)})
-    path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(InputError, match=r"last.pt cannot be read.*Delete it"):
-        checkpoint.resume(tmp_path, "d1")
+    damage(path)
+    with pytest.raises(InputError, match=r"weights.pt cannot be read.*Delete it"):
+        checkpoint.load(path)
+
+
+def test_a_full_disk_costs_no_epoch(cohort, tmp_path):
+    """A limit on the size of files stands for it; the training goes on once there is room."""
+    run(made(), job(cohort), tmp_path / "whole")
+    script = textwrap.dedent(
+        f"""
+        import resource, signal, sys
+        sys.path[:0] = {sys.path!r}
+        from pathlib import Path
+        import test_loop
+        from benchmarks.cohorts.store import StoredPatient
+        from benchmarks.errors import InputError
+        folder = Path({str(cohort[0]._path.parent)!r})
+        cohort = [StoredPatient(folder, name) for name in {[p.patient for p in cohort]!r}]
+        save = test_loop.Checkpoints.save
+        def limited(self, history, content):
+            if len(history) == 2:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+            save(self, history, content)
+        test_loop.Checkpoints.save = limited
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        try:
+            test_loop.run(test_loop.made(), test_loop.job(cohort), Path({str(tmp_path / "cut")!r}))
+        except InputError as error:
+            sys.exit(str(error))
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "There is no room to write" in done.stderr and "epoch-00002.pt" in done.stderr
+    assert [p.name for p in (tmp_path / "cut" / "checkpoints").iterdir()] == ["epoch-00001.pt"]
+    second = made()
+    run(second, job(cohort), tmp_path / "cut")
+    assert second.steps == 8
+    a, b = (checkpoint.load(tmp_path / name / "weights.pt") for name in ("whole", "cut"))
+    assert alike(a, b)
 
 
 def test_code_in_a_checkpoint_is_not_run(tmp_path):
@@ -409,12 +529,22 @@ def test_moments_follow_their_parameters(cohort, tmp_path):
     assert {s["exp_avg"].dtype for s in entry.optimizer.state.values()} == {torch.float64}
 
 
-def test_one_process_at_a_time_trains_into_a_folder(tmp_path):
-    second = checkpoint.exclusive(tmp_path)
-    with checkpoint.exclusive(tmp_path), pytest.raises(InputError, match="Another process"):
-        second.__enter__()
+def test_one_process_at_a_time_trains_into_a_folder(tmp_path, capsys):
+    order = []
+
+    def second():
+        with checkpoint.exclusive(tmp_path):
+            order.append("second")
+
     with checkpoint.exclusive(tmp_path):
-        pass
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        while "waiting for its end" not in (said := capsys.readouterr().err):
+            time.sleep(0.01)
+        assert str(tmp_path) in said
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
 
 
 def test_a_variant_takes_over_what_it_shares_with_the_run_that_it_continues():

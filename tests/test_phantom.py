@@ -111,17 +111,6 @@ def test_other_seed_or_other_patient_gives_another_brain(folder, cohort, tmp_pat
     assert not np.array_equal(*(np.asarray(cohort[p]["t2"].dataobj) for p in (first, second)))
 
 
-def test_failure_leaves_no_folder(tmp_path, monkeypatch):
-    def fail(path, volume):
-        path.write_bytes(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(phantom, "_write_volume", fail)
-    with pytest.raises(OSError, match="disk full"):
-        phantom._write("Phantom_001", tmp_path, {"t1": np.zeros(phantom.BOX_SHAPE, np.int16)})
-    assert not list(tmp_path.iterdir())
-
-
 def healthy_tissue(patient):
     """Voxels of white matter and of CSF, told by T1 and T2 outside of the tumour."""
     healthy = patient["brain"] & (patient["seg"] == 0)

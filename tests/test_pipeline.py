@@ -353,7 +353,7 @@ def test_a_killed_training_ends_in_the_same_weights(finished, name):
     assert run(finished, command("train", name, seed=1)).returncode == 0
     weights = finished / f"results/runs/tiny/{name}/seed1/weights.pt"
     expected = torch.load(weights, weights_only=True)
-    weights.unlink()
+    shutil.rmtree(weights.parent)
     chance, resumed = random.Random(name), False
     for line in ("epoch 1/", "epoch 2/"):
         output = kill_after(finished, command("train", name, seed=1), line, chance.uniform(0, 0.1))

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import write_cohort
+from made_up import stored_cohort, write_cohort
 
 from benchmarks import provenance
 from benchmarks.__main__ import main as judge
+from benchmarks.cohorts.plausibility import doubts
 from benchmarks.config import load
 from benchmarks.errors import InputError
 from benchmarks.provenance import array_checksum, read_manifest, seal
+from workflow import checks
 from workflow import manifest as writer
 from workflow.__main__ import main as workflow
 from workflow.dag import Dag
@@ -110,7 +112,8 @@ def test_what_it_says(here):
     assert manifest.environment["packages"]["torch"]
     assert manifest.machine["cores"] >= 1 and manifest.machine["memory_bytes"] > 0
     assert len(manifest.data.files) == 6 * 5 and manifest.data.folder == "data"
-    assert all(check.holds for check in manifest.checks) and len(manifest.checks) >= 5
+    assert [check.name for check in manifest.checks if check.grave and not check.holds] == []
+    assert len(manifest.checks) >= 10
     assert manifest.runs["copy_t1+unet"]["0"]["cost"]["updates"] == 1
     assert manifest.runs["copy_t1"]["0"]["cost"] is None
     written = set(manifest.files) | set(manifest.volumes)
@@ -404,16 +407,95 @@ def test_an_image_under_two_names(here):
 
 def test_a_row_of_fewer_patients(here):
     path = TABLES / "table3_segmentation.csv"
-    rows = writer._rows(path)
+    rows = checks.rows(path)
     tested = Path("results/store/mine/split.csv").read_text().count(",test\n")
-    assert not list(writer._miscounted(rows, tested))
+    assert not list(checks._miscounted(rows, tested))
     measured = next(row for row in rows if row["system"] == "copy_t1+unet")
     column = next(name for name in measured if name.endswith("_n") and measured[name])
     measured[column] = str(int(measured[column]) + 1)
-    (fault,) = writer._miscounted(rows, tested)
+    (fault,) = checks._miscounted(rows, tested)
     assert fault.startswith(f"copy_t1+unet, {column}")
     measured["patients"] = "1"
-    assert "copy_t1+unet has n 1" in list(writer._miscounted(rows, tested))
+    assert "copy_t1+unet has n 1" in list(checks._miscounted(rows, tested))
+
+
+def edit_index(run: str, what: str, change) -> None:
+    path = RUNS / run / f"seed0/{what}.json"
+    index = json.loads(path.read_text())
+    change(index)
+    path.write_text(json.dumps(index))
+
+
+def leak(index):
+    index["learned"]["patients"]["train"].append(patient_in("test"))
+
+
+def swap_modalities(index):
+    index["learned"]["inputs"][:2] = ["t2", "t1"]
+
+
+def all_one_class(index):
+    for seen in index["seen"].values():
+        seen["classes"] = [2]
+
+
+def all_grey(index):
+    index["seen"][patient_in("test")]["deviation"] = 0.001
+
+
+@pytest.mark.parametrize(
+    ("run", "what", "change", "name", "found", "grave"),
+    [
+        ("copy_t1+unet", "seg", leak, "no run learned from", "copy_t1+unet, seed 0: {} (train)", 1),
+        ("copy_t1+unet", "seg", swap_modalities, "in which it learned",
+         "copy_t1+unet, seed 0 learned t2, t1, flair and is given t1, t2, flair", 1),
+        ("copy_t1+unet", "seg", all_one_class, "one class only",
+         "copy_t1+unet, seed 0: class 2 everywhere", 0),
+        ("copy_t1", "t1ce", all_grey, "is constant", "copy_t1, seed 0: {}", 0),
+    ],
+)  # fmt: skip
+def test_nonsense_is_named(verify, run, what, change, name, found, grave):
+    edit_index(run, what, change)
+    do("manifest")
+    seen = check(read_manifest(MANIFEST), name)
+    assert not seen.holds and seen.found.split("; ")[0] == found.format(patient_in("test"))
+    assert seen.grave == bool(grave)
+    code, text = verify()
+    assert code == grave and seen.found in text
+
+
+def test_a_loss_that_is_no_number(verify):
+    path = RUNS / "copy_t1+unet/seed0/history.csv"
+    lines = path.read_text().splitlines()
+    lines[1] = lines[1].replace(lines[1].split(",")[1], "nan")
+    path.write_text("\n".join(lines) + "\n")
+    do("manifest")
+    assert "is nan in epoch 1" in check(read_manifest(MANIFEST), "no loss").found
+
+
+def test_swapped_files_of_a_patient_raise_a_doubt(verify):
+    patient = patient_in("train")
+    path = Path(f"results/store/mine/{patient}.npy")
+    stored = np.load(path)
+    stored[:, :2] = stored[:, 1::-1].copy()
+    np.save(path, stored)
+    do("manifest")
+    doubt = check(read_manifest(MANIFEST), "named after")
+    assert not doubt.holds and not doubt.grave
+    assert doubt.found.startswith(f"{patient}: T1ce correlates with T1, FLAIR and T2 by")
+    code, text = verify()
+    assert code == 0 and "Worth a look" in text
+
+
+def test_any_two_modalities_that_are_swapped_raise_a_doubt(tmp_path):
+    (patient,) = stored_cohort(tmp_path, 1)
+    images, labels = patient.volume()
+    assert doubts(images, labels) == []
+    for a, b in ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)):
+        order = list(range(4))
+        order[a], order[b] = b, a
+        assert doubts(images[order], labels), f"{a} and {b}"
+    assert doubts(images[:, :0], labels[:0]) == []
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -25,7 +25,6 @@ from benchmarks.cohorts.store import (
     to_nifti,
 )
 from benchmarks.errors import InputError
-from benchmarks.files import write_atomically
 
 AFFINE = np.array([[-1.0, 0, 0, 10], [0, -1, 0, 239], [0, 0, 2, -5], [0, 0, 0, 1]])
 X, Y, Z = 20, 16, 10
@@ -347,16 +346,6 @@ def test_failed_preparation_leaves_no_patient(tmp_path, monkeypatch):
         prepare(files, tmp_path / "store", Grid(crop=6, downsample=2))
     with pytest.raises(InputError, match="not in the store"):
         StoredPatient(tmp_path / "store", "P1")
-
-
-def test_failed_write_keeps_what_was_there(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    with pytest.raises(RuntimeError), write_atomically(path) as file:
-        file.write(b"new")
-        raise RuntimeError
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 # Helpers

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
 
@@ -31,8 +32,14 @@ HELP = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb; 0 if all went well, 2 if what the user gave is at fault."""
+    """Run one verb.
+
+    Returns 0 if all went well, 2 if what the user gave is at fault, 128 and the signal's number
+    after Ctrl-C or SIGTERM.
+    """
     chosen = vars(_parser().parse_args(arguments))
+    # What a cluster sends before it kills: end as after Ctrl-C, with everything tidied up.
+    signal.signal(signal.SIGTERM, _interrupted)
     verb = chosen.pop("verb")
     try:
         benchmark = load(chosen.pop("benchmark"), chosen.pop("data"), chosen.pop("scale"))
@@ -41,12 +48,19 @@ def main(arguments: list[str] | None = None) -> int:
         values = {name: chosen[name] for name in names}
         with _watched(benchmark, verb, **values) if "run" in values else nullcontext():
             function(benchmark, **values)
+    except KeyboardInterrupt as interrupt:
+        print("\nInterrupted. The same command again goes on from here.\n", file=sys.stderr)
+        return 128 + (interrupt.args or (signal.SIGINT,))[0]
     except Exception as error:
         if not _is_users(error):
             raise
         print(f"\n{error}\n", file=sys.stderr)
         return 2
     return 0
+
+
+def _interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def _watched(benchmark: Benchmark, verb: str, run: str, seed: int) -> AbstractContextManager:

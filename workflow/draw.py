@@ -169,7 +169,8 @@ class _Material:
             return []
         view = make_view(self.plan, run, seed)
         with device(self.plan.benchmark.speed) as where, torch.inference_mode():
-            entry = trained_entry(self.plan, run, seed, where).training(False)
+            entry, _ = trained_entry(self.plan, run, seed, where)
+            entry.training(False)
             inputs = torch.from_numpy(view.volume(patient)[list(slices)])
             weights = entry.attention(inputs.to(where))
         if weights is None:

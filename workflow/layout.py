@@ -62,7 +62,10 @@ class Layout:
         return self.run(run, seed) / "cost.csv"
 
     def checkpoints(self, run: str, seed: int | str) -> Path:
-        """What a training resumes from. No rule declares it: Snakemake deletes what it declares."""
+        """What a training resumes from, and its result once it has ended.
+
+        No rule declares it: Snakemake deletes what it declares.
+        """
         return self.run(run, seed) / "checkpoints"
 
     def predictions(self, run: str, seed: int | str, what: str) -> Path:

@@ -3,7 +3,6 @@
 `benchmarks.provenance.Manifest` lists the fields and their limits.
 """
 
-import csv
 import importlib.metadata
 import json
 import os
@@ -12,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import product
@@ -23,7 +21,6 @@ from benchmarks.config import Benchmark
 from benchmarks.provenance import (
     DATA,
     GROUP,
-    Check,
     Code,
     Data,
     File,
@@ -34,9 +31,8 @@ from benchmarks.provenance import (
     write_manifest,
 )
 from benchmarks.reporting.cost import read_costs
-from benchmarks.reporting.tables import read_scores
+from workflow.checks import all_checks, rows
 from workflow.cohort import patient_files
-from workflow.failures import NOT_RUN
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
 from workflow.tabulate import Pair, standing
@@ -55,7 +51,7 @@ def run_manifest(benchmark: Benchmark) -> None:
     for run, seed in scored:
         book.add_run(run, seed)
     book.add_tables(scored)
-    checks = list(_checks(book, scored, reasons))
+    checks = list(all_checks(plan, scored, reasons, book.lacking))
     manifest = Manifest(
         benchmark=benchmark.name,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
@@ -76,7 +72,7 @@ def run_manifest(benchmark: Benchmark) -> None:
     )
     write_manifest(manifest, layout.provenance)
     for check in checks:
-        print(f"{'holds' if check.holds else 'DOES NOT HOLD'}: {check.name} {check.found}".strip())
+        print(f"{'holds' if check.holds else 'DOES NOT HOLD'}: {check.name}. {check.found}".strip())
 
 
 def remember_command(arguments: list[str]) -> None:
@@ -114,7 +110,7 @@ class _Book:
             for kind, path in files.all_files.items()
         }
         files: dict[str, str] = {}
-        for row in _rows(self.layout.manifest):
+        for row in rows(self.layout.manifest):
             patient = row["patient"]
             name = paths.get((patient, row["kind"]), f"{patient}/{row['file']}")
             files[name] = row["sha256"]
@@ -195,10 +191,10 @@ class _Book:
         trained = [(run.name, seed) for run, seed in scored if run.trained]
         costs = self._add(*(layout.cost(*pair) for pair in trained))
         for stem, paths in _by_stem(layout.tables).items():
-            rows = _rows(layout.tables / f"{stem}.csv")
-            systems = sorted({row.get("system") for row in rows} & scores.keys())
+            lines = rows(layout.tables / f"{stem}.csv")
+            systems = sorted({line.get("system") for line in lines} & scores.keys())
             takes = [path for system in systems for path in scores[system]]
-            if rows and "device_seconds" in rows[0]:
+            if lines and "device_seconds" in lines[0]:
                 takes = costs
             self._step(f"tabulate {stem}", cohort + (takes or judged), self._add(*paths))
         curves = self._add(*(layout.history(*pair) for pair in trained))
@@ -238,14 +234,6 @@ def _by_stem(folder: Path) -> dict[str, list[str]]:
     return found
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    """The lines of a CSV file; none where there is no file."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def _describe(plan: Plan, reasons: dict[Pair, str]) -> dict:
     layout, seeds = Layout(plan.benchmark.name), plan.benchmark.results.seeds
     runs: dict[str, dict[str, dict]] = {}
@@ -261,60 +249,6 @@ def _describe(plan: Plan, reasons: dict[Pair, str]) -> dict:
             "cost": cost,
         }
     return runs
-
-
-def _checks(book: _Book, scored: list[Pair], reasons: dict[Pair, str]) -> Iterator[Check]:
-    layout, split = book.layout, book.split
-    test = {patient for patient, place in split.items() if place == "test"}
-    read = _rows(layout.manifest)
-    yield _check(
-        "every patient that was read is in one of train, val and test, and in no other",
-        sorted({row["patient"] for row in read} ^ split.keys()),
-    )
-    yield _check(
-        "no image of a test patient is a train or val patient's too, under another name",
-        sorted(_shared(read, test)),
-    )
-    yield _check("all files that the scores follow from are there", book.lacking)
-    yield _check(
-        "every run has scores of today's settings, code and patients, or a failure with its reason",
-        [f"{run.name}, seed {seed}" for (run, seed), why in reasons.items() if why == NOT_RUN],
-    )
-    strangers = []
-    for run, seed in scored:
-        patients = set(read_scores([layout.scores(run.name, seed)])["patient"])
-        strangers += [f"{patient} ({run.name}, seed {seed})" for patient in sorted(patients ^ test)]
-    yield _check("every run is scored on the test patients, all and no others", strangers)
-    counts = []
-    for path in sorted(layout.tables.glob("*.csv")):
-        counts += [f"{path.name}: {fault}" for fault in _miscounted(_rows(path), len(test))]
-    yield _check("in every table n is the number of test patients", counts)
-
-
-def _check(name: str, faults: list[str]) -> Check:
-    more = f" and {len(faults) - 9} more" if len(faults) > 9 else ""
-    return Check(name=name, holds=not faults, found=", ".join(faults[:9]) + more)
-
-
-def _shared(read: list[dict[str, str]], test: set[str]) -> Iterator[str]:
-    images = [row for row in read if row["kind"] != "seg"]
-    tested = {row["sha256"]: row["patient"] for row in images if row["patient"] in test}
-    for row in images:
-        if row["patient"] not in test and row["sha256"] in tested:
-            yield f"{row['kind']} of {row['patient']} is one of {tested[row['sha256']]}"
-
-
-def _miscounted(rows: list[dict[str, str]], patients: int) -> Iterator[str]:
-    """Rows with numbers that are of fewer patients, or lose one without saying so."""
-    for row in rows:
-        if not row.get("patients") or row.get("status"):
-            continue
-        if int(row["patients"]) != patients:
-            yield f"{row['system']} has n {row['patients']}"
-        for column in (name for name in row if name.endswith("_n") and row[name]):
-            undefined = row.get(column.removesuffix("_n") + "_undefined")
-            if undefined and int(row[column]) + int(undefined) != patients:
-                yield f"{row['system']}, {column}: {row[column]} and {undefined} without value"
 
 
 def _command() -> list[str] | None:

@@ -2,15 +2,16 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from benchmarks.cohorts.store import StoredPatient, centre, from_int16, to_int16, to_nifti
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
-from benchmarks.files import write_atomically
+from benchmarks.files import write_atomically, write_gzip
+from benchmarks.scoring.regions import region_mask
 from workflow import inference
 from workflow.cohort import stored_patients
 from workflow.layout import Layout
@@ -40,9 +41,9 @@ def _predict(plan: Plan, run: Run, seed: int, what: str, cohort: list[StoredPati
     layout, speed = Layout(plan.benchmark.name), plan.benchmark.speed
     folder = layout.predictions(run.name, seed, what)
     view = make_view(plan, run, seed)
-    checksums = {}
+    checksums, seen = {}, {}
     with device(speed) as where:
-        entry = trained_entry(plan, run, seed, where)
+        entry, lesson = trained_entry(plan, run, seed, where)
         for patient in cohort:
             if what == "t1ce":
                 made = inference.synthesize(entry, patient, view, where, speed.inference_batch)
@@ -52,16 +53,28 @@ def _predict(plan: Plan, run: Run, seed: int, what: str, cohort: list[StoredPati
             with write_atomically(folder / f"{patient.patient}.npy") as file:
                 np.save(file, made)
             checksums[patient.patient] = hashlib.sha256(made).hexdigest()
-    _write_index(layout.index(run.name, seed, what), run.name, seed, checksums)
+            seen[patient.patient] = _look(made, what, patient)
+    told = {"learned": asdict(lesson), "seen": seen}
+    _write_index(layout.index(run.name, seed, what), run.name, seed, checksums, told)
 
 
-def _write_index(path: Path, run: str, seed: int, volumes: dict[str, str]) -> None:
+def _look(made: np.ndarray, what: str, patient: StoredPatient) -> dict:
+    """What a glance at a volume tells: how T1ce varies over the brain, or its classes."""
+    if what == "seg":
+        return {"classes": np.unique(made).tolist()}
+    brain = region_mask(patient.volume(patient.grid.crop)[1], "brain")
+    return {"deviation": round(float(from_int16(made)[brain].std()), 4) if brain.any() else None}
+
+
+def _write_index(
+    path: Path, run: str, seed: int, volumes: dict[str, str], told: dict | None = None
+) -> None:
     """Say which volumes lie here and what is in them.
 
     Written last, so its presence means that all are there; and other volumes make another index,
     which is how Snakemake, comparing small files by their content, notices them.
     """
-    index = {"run": run, "seed": seed, "volumes": volumes}
+    index = {"run": run, "seed": seed, "volumes": volumes} | (told or {})
     with write_atomically(path) as file:
         file.write(json.dumps(index, indent=1).encode())
 
@@ -101,13 +114,6 @@ def run_export(benchmark: Benchmark, run: str, seed: int) -> None:
             volume = centre(volume, patient.shape[1:], fill=-1 if what == "t1ce" else 0)
             name = f"{patient.patient}_{what}.nii.gz"
             image = to_nifti(volume, patient.meta, "image" if what == "t1ce" else "labels")
-            _save(image, layout.cases(run, seed) / name)
+            write_gzip(layout.cases(run, seed) / name, image.to_bytes())
             volumes[name] = hashlib.sha256(volume).hexdigest()
     _write_index(layout.cases(run, seed) / "index.json", run, seed, volumes)
-
-
-def _save(image: nib.Nifti1Image, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".part-{path.name}")
-    nib.save(image, temporary)
-    temporary.replace(path)

@@ -1,5 +1,7 @@
 """The command that trains one run, and how other commands get a trained entry back."""
 
+from dataclasses import dataclass
+
 import torch
 
 from benchmarks.config import Benchmark
@@ -15,8 +17,19 @@ from workflow.training.loop import Job, Machine, Output, fit
 from workflow.training.seeding import seed_torch
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What weights were learned from: modalities in their order, and patients by split."""
+
+    inputs: list[str]
+    patients: dict[str, list[str]]
+
+
 def run_train(benchmark: Benchmark, run: str, seed: int) -> None:
-    """Train, resuming where an earlier attempt was interrupted; write weights, losses and cost."""
+    """Train, resuming where an earlier attempt was interrupted; write weights, losses and cost.
+
+    To train anew what has ended, delete its folder below `results/runs`.
+    """
     plan, layout = Plan(benchmark), Layout(benchmark.name)
     chosen = plan[run]
     if not chosen.trained:
@@ -70,21 +83,37 @@ def make_entry(plan: Plan, run: Run, seed: int) -> Entry:
     seed_torch(seed, _stream(run), "weights")
     entry = run.entry()
     if run.continues:
-        entry.restore(_trained_state(plan, run.continues, seed), parts=True)
+        entry.restore(_trained(plan, run.continues, seed)["entry"], parts=True)
     return entry
 
 
-def trained_entry(plan: Plan, run: Run, seed: int, where: torch.device) -> Entry:
-    """The entry with its final weights on `where`; one that is not trained as it is built."""
+def trained_entry(plan: Plan, run: Run, seed: int, where: torch.device) -> tuple[Entry, Lesson]:
+    """The entry with its final weights on `where`, and what it learned from.
+
+    One that is not trained comes as it is built.
+
+    Raises
+    ------
+    InputError : its weights are missing, damaged, or of modalities in another order.
+    """
     seed_torch(seed, _stream(run), "weights")
     entry = run.entry()
-    if run.trained:
-        entry.restore(_trained_state(plan, run.name, seed))
-    return entry.to(where)
+    if not run.trained:
+        return entry.to(where), Lesson(list(run.inputs), {})
+    content = _trained(plan, run.name, seed)
+    lesson = Lesson(content["inputs"], content["patients"])
+    if tuple(lesson.inputs) != run.inputs:
+        raise InputError(
+            f"{Layout(plan.benchmark.name).weights(run.name, seed)} was trained on "
+            f"{', '.join(lesson.inputs)}, but is to be given {', '.join(run.inputs)}. Delete it "
+            "and run the same command again."
+        )
+    entry.restore(content["entry"])
+    return entry.to(where), lesson
 
 
-def _trained_state(plan: Plan, run: str, seed: int) -> dict:
-    return checkpoint.load(Layout(plan.benchmark.name).weights(run, seed))["entry"]
+def _trained(plan: Plan, run: str, seed: int) -> dict:
+    return checkpoint.load(Layout(plan.benchmark.name).weights(run, seed))
 
 
 def _stream(run: Run) -> str:

@@ -13,10 +13,7 @@ All arrays have BraTS's axes: first towards the left, second towards the back, t
 with voxels of 1 mm. Lengths are in mm, times in ms, concentrations in mmol/L.
 """
 
-import gzip
 import hashlib
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,6 +30,8 @@ from scipy.ndimage import (
     zoom,
 )
 from skimage.graph import MCP_Geometric
+
+from benchmarks.files import write_gzip
 
 SHAPE = (240, 240, 155)
 AFFINE = np.array([[-1, 0, 0, 0], [0, -1, 0, 239], [0, 0, 1, 0], [0, 0, 0, 1]], dtype=float)
@@ -544,17 +543,8 @@ def _digitise(image: np.ndarray, brain: np.ndarray, rng: np.random.Generator) ->
 
 
 def _write(patient: str, folder: Path, volumes: dict[str, np.ndarray]) -> None:
-    """Write the volumes beside their place, then move them there in one step."""
-    partial = folder / f".{patient}.{os.getpid()}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        for name, volume in volumes.items():
-            _write_volume(partial / f"{patient}_{name}.nii.gz", volume)
-        shutil.rmtree(folder / patient, ignore_errors=True)
-        partial.rename(folder / patient)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    for name, volume in volumes.items():
+        _write_volume(folder / patient / f"{patient}_{name}.nii.gz", volume)
 
 
 def _write_volume(path: Path, volume: np.ndarray) -> None:
@@ -563,5 +553,4 @@ def _write_volume(path: Path, volume: np.ndarray) -> None:
     frame[BOX] = volume
     image = nib.Nifti1Image(frame, AFFINE)
     image.header.set_xyzt_units("mm")
-    with open(path, "wb") as raw, gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed:
-        packed.write(image.to_bytes())
+    write_gzip(path, image.to_bytes())

@@ -6,8 +6,6 @@ bit after a kill at any moment.
 """
 
 import contextlib
-import math
-import shutil
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,12 +15,15 @@ import torch
 from benchmarks.cohorts.store import StoredPatient
 from benchmarks.files import write_csv
 from methods.contract import Entry
-from workflow.training import checkpoint
+from workflow.training.checkpoint import Checkpoints, History
 from workflow.training.cost import Cost, Meter, write_cost
 from workflow.training.data import Pairing, Pick, View, batches, plan_epoch
 from workflow.training.progress import Progress
 from workflow.training.seeding import generator, seed_torch
 from workflow.training.validation import mean_dice
+
+DIVERGED = 1e6
+"""No loss of a training that can still end well is as large."""
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -84,7 +85,7 @@ class Output:
 
     Attributes
     ----------
-    checkpoints : a folder of what it resumes from; gone once all the rest is there.
+    checkpoints : a folder of what it resumes from; of one that has ended, its result.
     weights : the chosen epoch's. They, and the history, are the same however often it was resumed.
     history : the losses, a line an epoch.
     cost : what it took.
@@ -96,8 +97,10 @@ class Output:
     cost: Path
 
 
-def fit(entry: Entry, job: Job, machine: Machine, output: Output) -> list[dict]:
+def fit(entry: Entry, job: Job, machine: Machine, output: Output) -> History:
     """Train `entry`, resuming where it was interrupted, and write `output`.
+
+    A training that has ended before only writes its output again.
 
     Returns
     -------
@@ -105,14 +108,25 @@ def fit(entry: Entry, job: Job, machine: Machine, output: Output) -> list[dict]:
 
     Raises
     ------
-    TrainingError : a loss became NaN or infinite.
+    TrainingError : a loss became NaN, infinite or larger than DIVERGED.
     """
+    chosen = _best if job.validated else _last
+    checkpoints = Checkpoints(output.checkpoints, job.digest, chosen)
+    done = checkpoints.finished() or _train(entry, job, machine, checkpoints)
+    history = done["history"]
+    write_cost(output.cost, job.name, job.seed, Cost(**done["cost"]), entry)
+    write_csv(output.history, list(history[0]), [epoch.values() for epoch in history])
+    checkpoints.hand_out(output.weights)
+    return history
+
+
+def _train(entry: Entry, job: Job, machine: Machine, checkpoints: Checkpoints) -> dict:
+    """Train to the end; the history and what it cost."""
     entry.to(machine.device)
     entry.scaler = machine.scaler()
-    history: list[dict] = []
+    history: History = []
     cost = Cost()
-    best, last = output.checkpoints / "best.pt", output.checkpoints / "last.pt"
-    if (found := checkpoint.resume(output.checkpoints, job.digest)) is not None:
+    if (found := checkpoints.newest()) is not None:
         entry.restore(found["entry"])
         history, cost = found["history"], Cost(**found["cost"])
     steps = len(_plan(job, entry.batches_per_step, 0))
@@ -128,21 +142,14 @@ def fit(entry: Entry, job: Job, machine: Machine, output: Output) -> list[dict]:
             record["val_dice"] = mean_dice(entry, job.val, view, machine.device, batch)
         progress.epoch(epoch, {k: v for k, v in record.items() if k != "epoch"})
         history = [*history, record]
-        state = {"digest": job.digest, "history": history, "entry": entry.state()}
-        if job.validated and _best(history) == epoch:
-            checkpoint.save(best, state)
         cost = meter.read()
-        checkpoint.save(last, state | {"cost": asdict(cost)})
+        checkpoints.save(history, {"entry": entry.state(), "cost": asdict(cost)})
 
-    write_cost(output.cost, job.name, job.seed, cost, entry)
-    write_csv(output.history, list(history[0]), [epoch.values() for epoch in history])
-    chosen = checkpoint.load(best if job.validated else last)
-    kept = {"digest": job.digest, "history": history, "entry": chosen["entry"]}
-    checkpoint.save(output.weights, kept)
-    # First what a training resumes from: with it and without `best.pt` it could not end.
-    last.unlink()
-    shutil.rmtree(output.checkpoints)
-    return history
+    seen = {split: [p.patient for p in getattr(job, split)] for split in ("train", "val")}
+    kept = {"inputs": list(job.view.inputs), "patients": seen}
+    told = {"cost": asdict(cost)}
+    checkpoints.finish(history, kept, told)
+    return {"history": history} | told
 
 
 def _plan(job: Job, batches_per_step: int, epoch: int) -> list[list[Pick]]:
@@ -175,14 +182,19 @@ def _epoch(
             progress.step(epoch, step, {name: x.item() / step for name, x in sums.items()})
     means = {name: x.item() / len(picks) for name, x in sums.items()}
     for name, value in means.items():
-        if not math.isfinite(value):
+        # A comparison with NaN is false, so NaN is caught too.
+        if not abs(value) < DIVERGED:
             raise TrainingError(
-                f"{job.name}: loss {name} is {value} in epoch {epoch + 1}. Lower its learning "
+                f"{job.name}: loss {name} is {value:.4g} in epoch {epoch + 1}. Lower its learning "
                 "rate, or set `speed.precision: float32` if it is not."
             )
     return {"epoch": epoch + 1} | means
 
 
-def _best(history: list[dict]) -> int:
+def _last(history: History) -> int:
+    return len(history) - 1
+
+
+def _best(history: History) -> int:
     """The first epoch (from 0) of the highest validation Dice."""
     return max(range(len(history)), key=lambda epoch: history[epoch]["val_dice"])
