@@ -87,6 +87,7 @@ class Results(_Section):
         `methods/`, with the variants that the paper's tables name. Floors and ceilings are in all.
     segmentor : the entry that segments behind every synthesis.
     params : an entry's name -> its parameters that differ from the paper's.
+    conventions : whether to score under those of `conventions.yaml` too, for Table VII.
     """
 
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
@@ -97,6 +98,7 @@ class Results(_Section):
     segmentor: str = "unet"
     params: dict[str, dict[str, Any]] = {}
     protocols: tuple[Literal["paper", "strict"], ...] = ("paper", "strict")
+    conventions: bool = True
 
 
 class Speed(_Section):
@@ -185,7 +187,7 @@ def _find(name: str, folder: Path) -> Path:
 
 
 def _is_benchmark(path: Path) -> bool:
-    return path.stem != "published"
+    return path.stem not in ("conventions", "published")
 
 
 class _Sources:

@@ -20,6 +20,7 @@ from benchmarks.reporting.figures import (
     Gaze,
     attention,
     choose,
+    conventions,
     cost_vs_quality,
     distributions,
     fig4_synthesis,
@@ -108,6 +109,7 @@ def all_figures(scores, systems=SYSTEMS):
         "fig5_segmentation": fig5_segmentation(COHORT, classes_of(cases), systems, "All of them."),
         "distributions": distributions(COHORT, scores, systems, "strict"),
         "ranks": ranks(COHORT, scores, systems, "strict"),
+        "conventions": conventions(COHORT, scores, systems),
         "similarity_vs_utility": similarity_vs_utility(COHORT, scores, systems, "strict"),
         "training_curves": training_curves(COHORT, histories(), systems),
         "cost_vs_quality": cost_vs_quality(COHORT, scores, took, systems, "strict"),
@@ -419,6 +421,7 @@ def test_what_failed_is_left_out_and_named(scores, drawn):
         ranks(COHORT, scores, systems, "strict"),
         similarity_vs_utility(COHORT, scores, systems, "strict"),
         cost_vs_quality(COHORT, scores, {"cutgan": 1.0, "joint": 2.0}, systems, "strict"),
+        conventions(COHORT, scores, systems),
     ):
         assert "(failed: train: loss is NaN): DRIT++." in said(figure)
 
@@ -429,6 +432,7 @@ def test_nothing_to_draw_is_said():
                for draw in (distributions, ranks, similarity_vs_utility)]  # fmt: skip
     figures += [
         cost_vs_quality(COHORT, nothing, {}, SYSTEMS, "strict"),
+        conventions(COHORT, nothing, SYSTEMS),
         training_curves(COHORT, {}, SYSTEMS),
         attention(COHORT, [], SYSTEMS, ""),
         fig4_synthesis(COHORT, [], SYSTEMS, ""),
@@ -436,6 +440,64 @@ def test_nothing_to_draw_is_said():
     ]
     for figure in figures:
         assert len(figure.axes) == 1 and figure.axes[0].texts[0].get_text().endswith(".")
+
+
+def ranked_scores():
+    """Dice WT of four entries: their order, that of three of them turned round, and a tie."""
+    under = {
+        ("strict", "lcc"): [0.8, 0.7, 0.6, 0.5],
+        ("slice_dice", "lcc"): [0.1, 0.2, 0.3, np.nan],
+        ("strict", "none"): [0.4, 0.4, 0.4, 0.3],
+    }
+    return pd.DataFrame(
+        [
+            [f"e{i}", 0, "P0", "", protocol, "segmentation", "wt", "dice", after, value, ""]
+            for (protocol, after), values in under.items()
+            for i, value in enumerate(values)
+        ],
+        columns=COLUMNS,
+    )
+
+
+def test_lines_of_conventions_are_ranks():
+    entries = [System(f"e{i}", f"Entry {i}", "entry", tasks=SEGMENTATION) for i in range(4)]
+    figure = conventions(COHORT, ranked_scores(), entries)
+    (ax,) = figure.axes
+    assert ax.get_title(loc="left") == "Dice WT ↑"
+    titles = [text.get_text() for text in ax.get_xticklabels()]
+    assert titles == ["strict", "slice mean", "all components"]
+    lines = {line.get_gid(): line.get_ydata() for line in ax.lines if line.get_gid()}
+    ranks = {system: [int(y) if y == y else None for y in ys] for system, ys in lines.items()}
+    assert ranks == {"e0": [1, 3, 1], "e1": [2, 2, 1], "e2": [3, 1, 1], "e3": [4, None, 4]}
+    assert len({ys[-1] for ys in lines.values()}) == 4, "a tie hides a line"
+    assert ax.yaxis_inverted()
+
+
+def test_names_of_conventions_lie_apart_and_on_the_page():
+    """Nine entries that all end in one rank, as where none finds the region."""
+    entries = [
+        System(f"e{i}", f"Three encoders, averaged {i} + UNet", "entry", tasks=SEGMENTATION)
+        for i in range(9)
+    ]
+    scores = pd.DataFrame(
+        [
+            [entry.id, 0, "P0", "", "strict", "segmentation", region, metric, after, 0.5, ""]
+            for entry in entries
+            for metric in ("dice", "assd")
+            for region in ("wt", "et")
+            for after in ("lcc", "none")
+        ],
+        columns=COLUMNS,
+    )
+    figure = conventions(COHORT, scores, entries)
+    page = figure.bbox
+    for ax in figure.axes:
+        names = [text for text in ax.texts if text.get_text()]
+        assert len(names) == len(entries)
+        boxes = [text.get_window_extent() for text in names]
+        boxes += [text.get_window_extent() for text in ax.get_xticklabels()]
+        assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+        assert all(page.x0 <= box.x0 and box.x1 <= page.x1 for box in boxes)
 
 
 def test_labels_cover_neither_each_other_nor_points():

@@ -42,6 +42,7 @@ def test_distances_are_pooled_not_averaged_twice():
     assert dice(point, line) == pytest.approx(2 / 5)
     assert assd(point, line, MILLIMETRE) == pytest.approx(6 / 5)
     assert assd(line, point, (1.0, 1.0, 2.0)) == pytest.approx(12 / 5)
+    assert assd(point, line, MILLIMETRE, mean="of_directions") == pytest.approx(0.75)
 
 
 def test_a_voxel_inside_a_box_is_not_its_surface():
@@ -84,6 +85,23 @@ def test_blobs_as_medpy_has_them(seed, level, spacing):
     assert dice(reference, prediction) == pytest.approx(medpy.dc(prediction, reference), abs=1e-9)
     theirs = medpy.assd(prediction, reference, voxelspacing=spacing)
     assert assd(reference, prediction, spacing) == pytest.approx(theirs, rel=0, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_mean_of_directions_is_that_of_medpys_two(seed):
+    reference, prediction = blobs(seed, (18, 25, 31), 1.0), blobs(seed + 50, (18, 25, 31), 1.0)
+    spacing = (5.0, 0.9, 1.3)
+    there = medpy.asd(reference, prediction, voxelspacing=spacing)
+    back = medpy.asd(prediction, reference, voxelspacing=spacing)
+    ours = assd(reference, prediction, spacing, mean="of_directions")
+    assert ours == pytest.approx((there + back) / 2, rel=0, abs=1e-9)
+    assert ours != pytest.approx(assd(reference, prediction, spacing), abs=1e-6)
+
+
+def test_a_slice_as_medpy_has_it():
+    reference, prediction = blobs(1, (25, 31), 1.0), blobs(51, (25, 31), 1.0)
+    theirs = medpy.assd(prediction, reference, voxelspacing=(0.9, 1.3))
+    assert assd(reference, prediction, (0.9, 1.3)) == pytest.approx(theirs, rel=0, abs=1e-9)
 
 
 @pytest.mark.parametrize("corner", list(itertools.product(["low", "high"], repeat=3)))

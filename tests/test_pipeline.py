@@ -305,7 +305,7 @@ def test_gpu_jobs_never_outnumber_the_profiles_slots(tmp_path):
 def test_every_figure_is_drawn(finished):
     folder = finished / "results/figures/tiny"
     names = {"fig4_synthesis", "fig5_segmentation", "distributions", "ranks", "training_curves"}
-    names |= {"similarity_vs_utility", "attention", "cost_vs_quality"}
+    names |= {"similarity_vs_utility", "attention", "cost_vs_quality", "conventions"}
     assert {path.stem for path in folder.glob("*.png")} == names
     assert {path.stem for path in folder.glob("*.pdf")} == names
     assert all(path.stat().st_size > 10_000 for path in folder.iterdir())

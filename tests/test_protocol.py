@@ -359,6 +359,11 @@ def put(*path_and_value):
         (put("segmentation", "metrics", "assd", "both_empty", NAN), "scores nan, but assd is in"),
         (put("segmentation", "postprocessing", ["crf"]), r"postprocessing.0: .*found 'crf'"),
         (put("name", "lenient"), "calls itself 'lenient'"),
+        (put("synthesis", None), "synthesis is null; a protocol says"),
+        (put("synthesis", "normalisation", "own"), r"synthesis.normalisation: .*found 'own'"),
+        (put("synthesis", "ssim_data_range", 0), r"ssim_data_range: .*found 0"),
+        (put("segmentation", "assd_mean", "max"), r"segmentation.assd_mean: .*found 'max'"),
+        (put("segmentation", "average", "slice"), "both_empty must be undefined"),
     ],
 )
 def test_a_wrong_key_or_value_is_named(tmp_path, change, complaint):

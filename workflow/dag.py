@@ -11,13 +11,13 @@ from pathlib import Path
 from benchmarks.config import Benchmark, load
 from benchmarks.errors import InputError
 from benchmarks.reporting.published import read_published
-from benchmarks.scoring.protocol import load_protocol
+from benchmarks.scoring.conventions import read_conventions
 from workflow.cohort import assign, patient_files
 from workflow.draw import figures
 from workflow.fingerprint import fingerprint
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
-from workflow.score import SCORING
+from workflow.score import SCORING, scored_protocols
 from workflow.tabulate import TABLES
 from workflow.training.devices import count_gpus
 
@@ -32,6 +32,7 @@ CODE = {
         "benchmarks.reporting.cost",
         "benchmarks.reporting.comparison",
         "benchmarks.reporting.reproduced",
+        "benchmarks.reporting.conventions",
     ],
     "draw": ["benchmarks.reporting.figures", "workflow.tabulate"],
     "manifest": ["benchmarks.provenance"],
@@ -161,6 +162,7 @@ class Dag:
             self.benchmark.title,
             results.seeds,
             self._protocols(),
+            [convention.model_dump(mode="json") for convention in read_conventions()],
             read_published().model_dump(mode="json"),
             [asdict(system) for system in self.plan.systems()],
             [asdict(training) for training in self.plan.trainings()],
@@ -179,5 +181,4 @@ class Dag:
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def _protocols(self) -> list[dict]:
-        names = self.benchmark.results.protocols
-        return [load_protocol(name).model_dump(mode="json") for name in names]
+        return [x.model_dump(mode="json") for x in scored_protocols(self.benchmark)]

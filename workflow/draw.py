@@ -31,6 +31,7 @@ FIGURES = (
     "fig5_segmentation",
     "distributions",
     "ranks",
+    "conventions",
     "similarity_vs_utility",
     "training_curves",
     "cost_vs_quality",
@@ -103,6 +104,9 @@ class _Material:
         return draw(self.cohort, self.scores, self.systems, self.protocol)
 
     ranks = similarity_vs_utility = distributions
+
+    def conventions(self, draw: Callable):
+        return draw(self.cohort, self.scores, self.systems)
 
     def training_curves(self, draw: Callable):
         histories: dict[str, list[pd.DataFrame]] = {}

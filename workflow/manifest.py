@@ -201,7 +201,9 @@ class _Book:
         drawn_from = {
             "training_curves": curves,
             "cost_vs_quality": judged + costs,
-            **dict.fromkeys(["distributions", "ranks", "similarity_vs_utility"], judged),
+            **dict.fromkeys(
+                ["distributions", "ranks", "conventions", "similarity_vs_utility"], judged
+            ),
         }
         weights = self._add(*(layout.weights(*pair) for pair in trained))
         volumes = [group for group in self.groups if group.endswith(", test")]

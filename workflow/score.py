@@ -9,6 +9,7 @@ from benchmarks.cohorts.store import StoredPatient, centre
 from benchmarks.config import Benchmark
 from benchmarks.files import write_atomically
 from benchmarks.reporting.tables import COLUMNS
+from benchmarks.scoring.conventions import read_conventions
 from benchmarks.scoring.protocol import Protocol, load_protocol, score_segmentation, score_synthesis
 from workflow.cohort import stored_patients, with_cohort
 from workflow.fingerprint import fingerprint
@@ -24,13 +25,12 @@ def run_score(benchmark: Benchmark, run: str, seed: int) -> None:
     """Score a run's test patients under every protocol, a row a patient, region and metric."""
     layout, plan = Layout(benchmark.name), Plan(benchmark)
     chosen = plan[run]
-    protocols = [load_protocol(name) for name in benchmark.results.protocols]
+    protocols = scored_protocols(benchmark)
     rows = [
         {"system": run, "seed": seed, "patient": patient.patient, "grade": patient.grade or ""}
         | score
         for patient in stored_patients(benchmark, "test")
-        for protocol in protocols
-        for score in _scores(layout, chosen, seed, patient, protocol)
+        for score in _scores(layout, chosen, seed, patient, protocols)
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     layout.origin(run, seed).unlink(missing_ok=True)
@@ -40,21 +40,36 @@ def run_score(benchmark: Benchmark, run: str, seed: int) -> None:
         file.write(_origin(plan, chosen, seed).encode())
 
 
+def scored_protocols(benchmark: Benchmark) -> list[Protocol]:
+    """The benchmark's protocols, and the conventions that change one thing of `strict`."""
+    protocols = [load_protocol(name) for name in benchmark.results.protocols]
+    if benchmark.results.conventions:
+        protocols += [c.protocol() for c in read_conventions() if c.change is not None]
+    return protocols
+
+
 def _scores(
-    layout: Layout, run: Run, seed: int, patient: StoredPatient, protocol: Protocol
+    layout: Layout, run: Run, seed: int, patient: StoredPatient, protocols: list[Protocol]
 ) -> list[dict]:
-    size = (patient.grid.crop,) * 2 if protocol.frame == "crop" else patient.shape[1:]
     images, labels = patient.volume()
-    labels = centre(labels, size, fill=-1)
     rows = []
     if run.synthesizes:
-        made = centre(read_prediction(layout, run.name, seed, "t1ce", patient), size, fill=-1)
-        rows += score_synthesis(protocol, centre(images[3], size, fill=-1), made, labels)
+        made = read_prediction(layout, run.name, seed, "t1ce", patient)
+        for protocol in (x for x in protocols if x.synthesis):
+            size = _size(patient, protocol)
+            volumes = [centre(x, size, fill=-1) for x in (images[3], made, labels)]
+            rows += score_synthesis(protocol, *volumes)
     if run.segments:
-        made = centre(read_prediction(layout, run.name, seed, "seg", patient), size, fill=0)
-        spacing, diagonal = patient.spacing, patient.diagonal_mm
-        rows += score_segmentation(protocol, labels, made, spacing, diagonal)
+        made = read_prediction(layout, run.name, seed, "seg", patient)
+        for protocol in (x for x in protocols if x.segmentation):
+            size = _size(patient, protocol)
+            volumes = centre(labels, size, fill=-1), centre(made, size, fill=0)
+            rows += score_segmentation(protocol, *volumes, patient.spacing, patient.diagonal_mm)
     return rows
+
+
+def _size(patient: StoredPatient, protocol: Protocol) -> tuple[int, int]:
+    return (patient.grid.crop,) * 2 if protocol.frame == "crop" else patient.shape[1:]
 
 
 def is_scored(plan: Plan, run: Run, seed: int) -> bool:
@@ -67,10 +82,9 @@ def is_scored(plan: Plan, run: Run, seed: int) -> bool:
 
 def _origin(plan: Plan, run: Run, seed: int) -> str:
     """Identifies all that a run's scores follow from."""
-    names = plan.benchmark.results.protocols
     parts = [
         with_cohort(plan.digest(run, seed), plan.benchmark),
-        [load_protocol(name).model_dump(mode="json") for name in names],
+        [protocol.model_dump(mode="json") for protocol in scored_protocols(plan.benchmark)],
         fingerprint(SCORING, alone=[__name__]),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -9,6 +9,8 @@ from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
 from benchmarks.reporting.comparison import NAME as STATISTICS
 from benchmarks.reporting.comparison import write_comparison_table
+from benchmarks.reporting.conventions import NAME as CONVENTIONS
+from benchmarks.reporting.conventions import write_conventions_table
 from benchmarks.reporting.cost import NAME as COST
 from benchmarks.reporting.cost import read_costs, write_cost_table
 from benchmarks.reporting.published import read_published
@@ -21,7 +23,7 @@ from workflow.plan import Plan, Run
 from workflow.score import is_scored
 
 SCORE_TABLES = ("table1_ablation", "table2_synthesis", "table3_segmentation")
-TABLES = (*SCORE_TABLES, COST, STATISTICS, REPRODUCED)
+TABLES = (*SCORE_TABLES, COST, STATISTICS, REPRODUCED, CONVENTIONS)
 
 Pair = tuple[Run, int]
 """A run and one of its seeds."""
@@ -51,6 +53,7 @@ def run_tabulate(benchmark: Benchmark) -> None:
     write_comparison_table(layout.tables, published, scores, systems, cohort)
     simulated = benchmark.cohort.source == "phantom"
     write_reproduced_table(layout.tables, published, scores, systems, cohort, simulated)
+    write_conventions_table(layout.tables, scores, systems, cohort)
     long = layout.tables / "scores.csv"
     if reasons:
         long.unlink(missing_ok=True)

@@ -91,12 +91,13 @@ def _lines(printed: Table, scores: pd.DataFrame, systems: Sequence[System]) -> l
     ours = [
         system
         for system in systems
-        if system.id in printed.systems or _belongs(system, printed.task, scored)
+        if system.id in printed.systems or belongs(system, printed.task, scored)
     ]
     return line_up(printed, ours)
 
 
-def _belongs(system: System, task: str, scored: set[str]) -> bool:
+def belongs(system: System, task: str, scored: set[str]) -> bool:
+    """Whether a task's tables list a system, of those that are `scored` or not."""
     if system.id in scored or task in system.tasks:
         return True
     # A failure with no table to go to would leave a hole, so it is shown in every one.

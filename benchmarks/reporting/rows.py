@@ -78,6 +78,11 @@ def _printed_line(row: Row, known: dict[str, System]) -> Line:
     return Line(row.label, row.system or "", "entry", system.failure if system else "", row)
 
 
+def in_order(systems: Sequence[System]) -> list[System]:
+    """Floors first and ceilings last, else as they are."""
+    return sorted(systems, key=lambda system: ("floor", "entry", "oracle").index(system.role))
+
+
 def refuse_strangers(measured: Iterable[str], known: Iterable[str], what: str) -> None:
     """Raises InputError where `what`, e.g. `cost files`, are of systems that are not known."""
     if strangers := sorted(set(measured) - set(known)):

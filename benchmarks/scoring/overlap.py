@@ -6,6 +6,7 @@ convention, not a measurement, so a protocol says it and this file does not.
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import (
@@ -70,12 +71,18 @@ def dice(reference: np.ndarray, prediction: np.ndarray) -> float:
     return float(2 * shared / (np.count_nonzero(reference) + np.count_nonzero(prediction)))
 
 
-def assd(reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float]) -> float:
-    """Return the average symmetric surface distance of two bool masks (Z, Y, X), in mm.
+def assd(
+    reference: np.ndarray,
+    prediction: np.ndarray,
+    spacing: Sequence[float],
+    mean: Literal["pooled", "of_directions"] = "pooled",
+) -> float:
+    """Return the average symmetric surface distance of two bool masks, (Z, Y, X) or (Y, X), in mm.
 
     The distances from each mask's surface voxels to the nearest surface voxel of the other are
-    pooled and averaged, as medpy does since 0.5.2; averaging the two directions' means first
-    gives another number. `spacing` is (dz, dy, dx) in mm. Raises ValueError if a mask is empty.
+    pooled and averaged, as medpy does since 0.5.2; or averaged in each direction and the two means
+    averaged, as medpy up to 0.4 does, which gives another number. `spacing` is that of each axis
+    in mm. Raises ValueError if a mask is empty.
     """
     _require_voxels(reference, prediction)
     # Nothing outside this box is in either mask, and erosion takes what lies beyond an array for
@@ -83,6 +90,8 @@ def assd(reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float]
     box = bounding_box(reference | prediction)
     ours, theirs = _surface(reference[box]), _surface(prediction[box])
     distances = (_distance_to(theirs, spacing)[ours], _distance_to(ours, spacing)[theirs])
+    if mean == "of_directions":
+        return float(np.mean([direction.mean() for direction in distances]))
     return float(np.concatenate(distances).mean())
 
 
@@ -108,7 +117,7 @@ def _require_voxels(reference: np.ndarray, prediction: np.ndarray) -> None:
 
 
 def _surface(mask: np.ndarray) -> np.ndarray:
-    return mask & ~binary_erosion(mask, structure=generate_binary_structure(3, FACES))
+    return mask & ~binary_erosion(mask, structure=generate_binary_structure(mask.ndim, FACES))
 
 
 def _distance_to(surface: np.ndarray, spacing: Sequence[float]) -> np.ndarray:

@@ -31,8 +31,10 @@ from benchmarks.scoring.regions import (
 from benchmarks.scoring.similarity import (
     SIMILARITY_METRICS,
     Window,
+    matched_in_brain,
     psnr,
     region_means,
+    rescaled_slices,
     ssim_map,
     to_unit_range,
     without_border,
@@ -59,18 +61,44 @@ class EmptyRule(_Settings):
 
 
 class SynthesisRules(_Settings):
-    """Where and how SSIM and PSNR are averaged."""
+    """Of which intensities SSIM and PSNR are taken, and where and how they are averaged.
 
+    Attributes
+    ----------
+    normalisation : `reference` takes both volumes under the reference's, as the caller gives them;
+        `slice_min_max` maps each slice of each volume from its own extremes to [0, 1];
+        `brain_mean_sd` gives the prediction the reference's mean and deviation over the brain.
+    background : what counts of a prediction outside the brain: what is `predicted`, or nothing,
+        since it is `cleared`.
+    average : of each slice and then of these, or of all voxels of the `volume` at once.
+    ssim_data_range : what SSIM takes for the span of intensities, which is 1.
+    """
+
+    normalisation: Literal["reference", "slice_min_max", "brain_mean_sd"]
+    background: Literal["predicted", "cleared"]
+    metrics: tuple[Literal[*SIMILARITY_METRICS], ...] = Field(min_length=1)
     regions: tuple[Literal[*TASK_REGIONS["synthesis"]], ...] = Field(min_length=1)
     average: Literal["slice", "volume"]
+    ssim_data_range: float = Field(gt=0)
     ssim_window: Window
 
 
 class SegmentationRules(_Settings):
-    """Which metrics are taken of which regions, after what, and what empty regions score."""
+    """Which metrics are taken of which regions, after what, and what empty regions score.
+
+    Attributes
+    ----------
+    average : `slice` measures each slice on its own, in two dimensions, and averages those that
+        have a value; an empty region is then one that is empty in a slice.
+    assd_mean : of the distances of both surfaces together, or of the two directions' means.
+    distances : in `voxels`, spacing is taken for 1 along each axis, the diagonal's too.
+    """
 
     regions: tuple[Literal[*TASK_REGIONS["segmentation"]], ...] = Field(min_length=1)
     postprocessing: tuple[Literal["lcc", "none"], ...] = Field(min_length=1)
+    average: Literal["slice", "volume"]
+    assd_mean: Literal["pooled", "of_directions"]
+    distances: Literal["mm", "voxels"]
     metrics: dict[Literal[*OVERLAP_METRICS], EmptyRule] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -78,6 +106,11 @@ class SegmentationRules(_Settings):
         for name, rule in self.metrics.items():
             _check_empty_value(name, rule.one_empty)
             _check_empty_value(name, rule.both_empty)
+            if self.average == "slice" and rule.both_empty != "undefined":
+                raise ValueError(
+                    f"{name} is averaged over slices, most of which are empty on both sides, so "
+                    "that both_empty must be undefined"
+                )
         return self
 
 
@@ -91,16 +124,17 @@ def _check_empty_value(name: str, value: float | str) -> None:
 
 
 class Protocol(_Settings):
-    """One file of benchmarks/protocols."""
+    """One file of benchmarks/protocols, or one with a thing changed (see conventions).
+
+    A task without rules is not scored.
+    """
 
     name: str
     frame: Literal["crop", "volume"]
     """What is compared in-plane: the networks' central crop, or all of it. The caller cuts."""
     slices: Literal["tumour", "all"]
-    normalisation: str
-    """What the scored intensities are, for people; the caller has done it."""
-    synthesis: SynthesisRules
-    segmentation: SegmentationRules
+    synthesis: SynthesisRules | None
+    segmentation: SegmentationRules | None
 
 
 def load_protocol(name: str, folder: Path = PROTOCOLS) -> Protocol:
@@ -115,18 +149,24 @@ def load_protocol(name: str, folder: Path = PROTOCOLS) -> Protocol:
     try:
         protocol = Protocol.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        faults = "; ".join(_describe(fault) for fault in error.errors())
-        raise InputError(f"{path} is not a protocol: {faults}.") from error
+        raise InputError(f"{path} is not a protocol: {describe(error)}.") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not YAML: {error}") from error
     if protocol.name != name:
         raise InputError(f"{path} calls itself {protocol.name!r}; its name must be {name!r}.")
+    for task in ("synthesis", "segmentation"):
+        if getattr(protocol, task) is None:
+            raise InputError(f"{path}: {task} is null; a protocol says how both tasks are scored.")
     return protocol
 
 
-def _describe(fault: dict) -> str:
-    key = ".".join(str(part) for part in fault["loc"]) or "the file"
-    return f"{key}: {fault['msg']} (found {fault['input']!r})"
+def describe(error: ValidationError) -> str:
+    """Each wrong key, what is wrong with it and what it holds."""
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']} "
+        f"(found {fault['input']!r})"
+        for fault in error.errors()
+    )
 
 
 def score_synthesis(
@@ -146,27 +186,48 @@ def score_synthesis(
     _check_known("The labels", labels, LABELS)
 
     rules = protocol.synthesis
-    if protocol.slices == "tumour":
-        scored = tumour_slices(labels)
-        reference, prediction, labels = reference[scored], prediction[scored], labels[scored]
+    scored = tumour_slices(labels) if protocol.slices == "tumour" else slice(None)
     reference, prediction = to_unit_range(reference), to_unit_range(prediction)
-    similarity = ssim_map(reference, prediction, rules.ssim_window)
-    squared_error = (reference - prediction) ** 2
+    # Of the whole volume's brain, whichever of its slices are scored.
+    reference, prediction = _normalised(rules, reference, prediction, labels)
+    reference, prediction, labels = reference[scored], prediction[scored], labels[scored]
+    maps = {}
+    if "ssim" in rules.metrics:
+        maps["ssim"] = ssim_map(reference, prediction, rules.ssim_window, rules.ssim_data_range)
+    if "psnr" in rules.metrics:
+        maps["psnr"] = (reference - prediction) ** 2
 
     rows = []
     for region in rules.regions:
         mask = region_mask(labels, region)
-        inner = mask
-        if rules.ssim_window.border == "drop":
-            inner = without_border(mask, rules.ssim_window.radius)
-        means = {
-            "ssim": region_means(similarity, inner, rules.average),
-            "psnr": psnr(region_means(squared_error, mask, rules.average)),
-        }
         where = {"protocol": protocol.name, "task": "synthesis", "region": region}
-        for metric, values in means.items():
-            rows.append(where | {"metric": metric, "postprocessing": ""} | _mean_score(values))
+        for metric in rules.metrics:
+            score = _mean_score(_means(rules, metric, maps[metric], mask))
+            rows.append(where | {"metric": metric, "postprocessing": ""} | score)
     return rows
+
+
+def _normalised(
+    rules: SynthesisRules, reference: np.ndarray, prediction: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both volumes, in [0, 1], as the rules want them compared."""
+    if rules.background == "cleared":
+        prediction = np.where(region_mask(labels, "brain"), prediction, 0.0)
+    if rules.normalisation == "slice_min_max":
+        return rescaled_slices(reference), rescaled_slices(prediction)
+    if rules.normalisation == "brain_mean_sd":
+        brain = region_mask(labels, "brain")
+        return reference, matched_in_brain(prediction, reference, brain)
+    return reference, prediction
+
+
+def _means(rules: SynthesisRules, metric: str, values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A metric of each slice, or of all, from its map of SSIM or of squared errors."""
+    if metric == "psnr":
+        return psnr(region_means(values, mask, rules.average))
+    if rules.ssim_window.border == "drop":
+        mask = without_border(mask, rules.ssim_window.radius)
+    return region_means(values, mask, rules.average)
 
 
 def _mean_score(values: np.ndarray) -> dict:
@@ -195,8 +256,9 @@ def score_segmentation(
     (dz, dy, dx) in mm, `diagonal_mm` what the protocol may charge for a missed region. Slices that
     the protocol does not score are cleared from the prediction before any post-processing. An
     empty region scores what the protocol says, with the note "reference empty", "prediction
-    empty" or "both empty". Raises InputError for volumes of unlike shape, unknown labels or
-    classes, and sizes in mm that are not positive.
+    empty" or "both empty"; slices of which none has a value score NaN, "no slice holds both".
+    Raises InputError for volumes of unlike shape, unknown labels or classes, and sizes in mm that
+    are not positive.
     """
     _check_like_shapes({"labels": labels, "prediction": predicted})
     _check_known("The labels", labels, LABELS)
@@ -204,6 +266,9 @@ def score_segmentation(
     _check_lengths("The spacing", spacing, 3)
     _check_lengths("The diagonal", [diagonal_mm], 1)
 
+    rules = protocol.segmentation
+    if rules.distances == "voxels":
+        spacing, diagonal_mm = (1.0, 1.0, 1.0), float(np.linalg.norm(labels.shape))
     if protocol.slices == "tumour":
         kept = tumour_slices(labels)[:, None, None]
         predicted = np.where(kept, predicted, predicted.dtype.type(BRAIN))
@@ -212,32 +277,58 @@ def score_segmentation(
     labels, predicted = labels[box], predicted[box]
 
     rows = []
-    for postprocessing in protocol.segmentation.postprocessing:
+    for postprocessing in rules.postprocessing:
         classes = largest_component(predicted) if postprocessing == "lcc" else predicted
-        for region in protocol.segmentation.regions:
+        for region in rules.regions:
             reference, prediction = region_mask(labels, region), region_mask(classes, region)
             where = {"protocol": protocol.name, "task": "segmentation", "region": region}
-            for metric, rule in protocol.segmentation.metrics.items():
-                score = _overlap_score(metric, rule, reference, prediction, spacing, diagonal_mm)
+            for metric in rules.metrics:
+                score = _overlap_score(rules, metric, reference, prediction, spacing, diagonal_mm)
                 rows.append(where | {"metric": metric, "postprocessing": postprocessing} | score)
     return rows
 
 
 def _overlap_score(
+    rules: SegmentationRules,
     metric: str,
-    rule: EmptyRule,
     reference: np.ndarray,
     prediction: np.ndarray,
     spacing: Sequence[float],
     diagonal_mm: float,
 ) -> dict:
-    """Measure two masks, or say what the rule says, as a row's value and note."""
+    """Measure two masks, or say what the rules say, as a row's value and note."""
+    note = _emptiness(reference, prediction)
+    if rules.average == "volume" or note == "both empty":
+        value = _overlap(rules, metric, reference, prediction, spacing, diagonal_mm)
+        return {"value": value, "note": note}
+    values = [
+        _overlap(rules, metric, ours, theirs, spacing[1:], diagonal_mm)
+        for ours, theirs in zip(reference, prediction, strict=True)
+    ]
+    value = _mean_of_defined(values)
+    return {"value": value, "note": note or ("no slice holds both" if np.isnan(value) else "")}
+
+
+def _overlap(
+    rules: SegmentationRules,
+    metric: str,
+    reference: np.ndarray,
+    prediction: np.ndarray,
+    spacing: Sequence[float],
+    diagonal_mm: float,
+) -> float:
+    """A metric of two masks, of volumes or of slices."""
     note = _emptiness(reference, prediction)
     if note:
-        return {"value": _empty_value(rule, note, diagonal_mm), "note": note}
+        return _empty_value(rules.metrics[metric], note, diagonal_mm)
     if metric == "assd":
-        return {"value": assd(reference, prediction, spacing), "note": note}
-    return {"value": dice(reference, prediction), "note": note}
+        return assd(reference, prediction, spacing, rules.assd_mean)
+    return dice(reference, prediction)
+
+
+def _mean_of_defined(values: Sequence[float]) -> float:
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else np.nan
 
 
 def _emptiness(reference: np.ndarray, prediction: np.ndarray) -> str:

@@ -1,6 +1,6 @@
 """SSIM and PSNR of a synthesised volume, as maps first and as means over regions second.
 
-Volumes are (Z, Y, X) in [0, 1], so the data range is 1 wherever a formula asks for it. An image
+Volumes are (Z, Y, X) in [0, 1], so the data range is 1 unless a protocol says otherwise. An image
 here is an axial slice: windows are two-dimensional and never reach into the next slice.
 """
 
@@ -32,9 +32,8 @@ SIMILARITY_METRICS = {
     ),
 }
 
-LUMINANCE_CONSTANT = 0.01**2
-CONTRAST_CONSTANT = 0.03**2
-"""(K1 L)^2 and (K2 L)^2 of Wang et al. with their K1, K2 and a data range L of 1."""
+LUMINANCE_FACTOR, CONTRAST_FACTOR = 0.01, 0.03
+"""K1 and K2 of Wang et al."""
 
 SLAB = 4
 """Slices filtered at a time: their intermediate arrays stay small enough for the CPU's cache."""
@@ -79,23 +78,55 @@ def to_unit_range(volume: np.ndarray) -> np.ndarray:
     return (np.asarray(volume, dtype=np.float64) + 1) / 2
 
 
-def ssim_map(reference: np.ndarray, prediction: np.ndarray, window: Window) -> np.ndarray:
+def rescaled_slices(volume: np.ndarray) -> np.ndarray:
+    """Map each slice of (Z, Y, X) from its own smallest and largest value to [0, 1].
+
+    A slice of one value is 0 throughout.
+    """
+    low = volume.min(axis=(1, 2), keepdims=True)
+    span = volume.max(axis=(1, 2), keepdims=True) - low
+    return np.divide(volume - low, span, out=np.zeros(volume.shape), where=span > 0)
+
+
+def matched_in_brain(
+    prediction: np.ndarray, reference: np.ndarray, brain: np.ndarray
+) -> np.ndarray:
+    """Return the prediction with the reference's mean and standard deviation over the brain.
+
+    Both volumes and the mask are (Z, Y, X). That is to compare z-scores, in the reference's units.
+    Values outside the brain stay; a prediction of one value has its mean moved alone. Without any
+    brain it comes back as it is.
+    """
+    if not brain.any():
+        return prediction
+    ours, theirs = prediction[brain], reference[brain]
+    spread = ours.std()
+    gain = theirs.std() / spread if spread > 0 else 1.0
+    matched = prediction.copy()
+    matched[brain] = (ours - ours.mean()) * gain + theirs.mean()
+    return matched
+
+
+def ssim_map(
+    reference: np.ndarray, prediction: np.ndarray, window: Window, data_range: float = 1.0
+) -> np.ndarray:
     """Return the SSIM at every pixel of every axial slice (Wang et al. 2004, equation 13).
 
     Both volumes are (Z, Y, X) floats in [0, 1]; so is the map, with values in [-1, 1]. It equals
-    scikit-image's full map, slice by slice. Raises ValueError if a slice is smaller than the
-    window.
+    scikit-image's full map, slice by slice. `data_range` is what the formula takes for the span
+    of the intensities. Raises ValueError if a slice is smaller than the window.
     """
     if min(reference.shape[1:]) < window.size:
         raise ValueError(f"slices of {reference.shape[1:]} do not hold a window of {window.size}")
     similarity = np.empty(reference.shape)
     for first in range(0, len(reference), SLAB):
         slab = slice(first, first + SLAB)
-        similarity[slab] = _ssim_of_slab(reference[slab], prediction[slab], window)
+        similarity[slab] = _ssim_of_slab(reference[slab], prediction[slab], window, data_range)
     return similarity
 
 
-def _ssim_of_slab(x: np.ndarray, y: np.ndarray, window: Window) -> np.ndarray:
+def _ssim_of_slab(x: np.ndarray, y: np.ndarray, window: Window, data_range: float) -> np.ndarray:
+    against_zero = (LUMINANCE_FACTOR * data_range) ** 2, (CONTRAST_FACTOR * data_range) ** 2
     samples = window.size**2
     unbias = samples / (samples - 1) if window.sample_covariance else 1.0
 
@@ -106,8 +137,8 @@ def _ssim_of_slab(x: np.ndarray, y: np.ndarray, window: Window) -> np.ndarray:
     # Only the sum of both variances enters SSIM, so one filter serves for two.
     variances = unbias * (window.local_mean(x**2 + y**2) - squares)
 
-    luminance = (2 * product + LUMINANCE_CONSTANT) / (squares + LUMINANCE_CONSTANT)
-    structure = (2 * covariance + CONTRAST_CONSTANT) / (variances + CONTRAST_CONSTANT)
+    luminance = (2 * product + against_zero[0]) / (squares + against_zero[0])
+    structure = (2 * covariance + against_zero[1]) / (variances + against_zero[1])
     return luminance * structure
 
 

@@ -1,5 +1,6 @@
 """Figures: arrays and tables in, matplotlib figures out. `save` makes files of them."""
 
+from benchmarks.reporting.figures.bumps import conventions
 from benchmarks.reporting.figures.charts import (
     cost_vs_quality,
     distributions,
@@ -24,6 +25,7 @@ __all__ = [
     "Gaze",
     "attention",
     "choose",
+    "conventions",
     "cost_vs_quality",
     "distributions",
     "fig4_synthesis",

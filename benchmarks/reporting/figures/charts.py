@@ -23,14 +23,13 @@ from benchmarks.reporting.figures.style import (
     absent,
     direct_labels,
     empty,
-    in_order,
     label,
     looks,
     settle,
     styled,
 )
 from benchmarks.reporting.figures.values import arrow, by_patient, title
-from benchmarks.reporting.rows import System
+from benchmarks.reporting.rows import System, in_order
 from benchmarks.scoring.protocol import METRICS
 
 PANELS = {

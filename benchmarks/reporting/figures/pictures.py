@@ -23,12 +23,11 @@ from benchmarks.reporting.figures.style import (
     Sheet,
     absent,
     empty,
-    in_order,
     label,
     letters_in,
     styled,
 )
-from benchmarks.reporting.rows import System
+from benchmarks.reporting.rows import System, in_order
 from benchmarks.scoring.regions import BRAIN, region_mask
 
 MODALITIES = ("T1", "T2", "FLAIR", "true T1ce")

@@ -133,11 +133,6 @@ def _darker(color: str, share: float) -> str:
     return to_hex(colorsys.hls_to_rgb(hue, lightness * share, saturation))
 
 
-def in_order(systems: Sequence[System]) -> list[System]:
-    """Floors first and ceilings last, as in the tables."""
-    return sorted(systems, key=lambda system: ("floor", "entry", "oracle").index(system.role))
-
-
 def label(system: System) -> str:
     """A system's name as its row has it."""
     return {"floor": "floor: ", "entry": "", "oracle": "ceiling: "}[system.role] + system.label

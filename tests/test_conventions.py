@@ -1,0 +1,496 @@
+"""Conventions: their file, what each changes in a score, and the table that shows it."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from medpy.metric import binary as medpy
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from benchmarks.config import load
+from benchmarks.errors import InputError
+from benchmarks.reporting.conventions import convention_table, write_conventions_table
+from benchmarks.reporting.rows import System
+from benchmarks.reporting.tables import COLUMNS
+from benchmarks.scoring.conventions import CONVENTIONS, METRIC_TASKS, read_conventions
+from benchmarks.scoring.protocol import (
+    Protocol,
+    load_protocol,
+    score_segmentation,
+    score_synthesis,
+)
+from workflow.dag import CODE, Dag
+from workflow.plan import Plan
+from workflow.score import scored_protocols
+
+NAN = math.nan
+SPACING = (3.0, 0.5, 2.0)
+DIAGONAL = 100.0
+BY_NAME = {convention.name: convention for convention in read_conventions()}
+SCORED = [name for name, convention in BY_NAME.items() if convention.change is not None]
+
+
+def head():
+    """Labels (10, 24, 26) of a brain with a tumour of all classes in slices 3 to 6."""
+    labels = np.full((10, 24, 26), -1, np.int8)
+    labels[1:9, 3:21, 3:23] = 0
+    labels[3:7, 6:16, 6:16] = 2
+    labels[4:6, 8:13, 8:13] = 3
+    labels[4:6, 10, 10] = 1
+    return labels
+
+
+def contrasts():
+    """A reference that is -1 in the air and a prediction that is noise there too."""
+    rng = np.random.default_rng(11)
+    reference = np.where(head() >= 0, rng.uniform(-1, 1, head().shape), -1.0)
+    return reference, np.clip(0.5 * reference + rng.normal(0, 0.2, head().shape), -1, 1)
+
+
+def synthesis(name, reference=None, prediction=None):
+    """(SSIM, PSNR) under a convention; NaN for what it does not score."""
+    volumes = contrasts() if reference is None else (reference, prediction)
+    rows = score_synthesis(BY_NAME[name].protocol(), *volumes, head())
+    assert {(row["protocol"], row["region"]) for row in rows} == {(name, "whole")}
+    values = {row["metric"]: row["value"] for row in rows}
+    return values.get("ssim", NAN), values.get("psnr", NAN)
+
+
+def segmentation(name, metric, predicted, labels=None):
+    """A metric by region under a convention."""
+    labels = head() if labels is None else labels
+    protocol = BY_NAME[name].protocol()
+    rows = score_segmentation(protocol, labels, predicted, SPACING, DIAGONAL)
+    assert {(row["protocol"], row["postprocessing"]) for row in rows} == {(name, "lcc")}
+    return {row["region"]: row["value"] for row in rows if row["metric"] == metric}
+
+
+def as_classes(labels):
+    return np.maximum(labels, 0).astype(np.uint8)
+
+
+def unit(volumes):
+    return [(volume + 1) / 2 for volume in volumes]
+
+
+def scikit_images_map(reference, prediction, data_range=1):
+    options = {"gaussian_weights": True, "use_sample_covariance": False, "full": True}
+    pairs = zip(reference, prediction, strict=True)
+    return np.stack(
+        [structural_similarity(*pair, data_range=data_range, **options)[1] for pair in pairs]
+    )
+
+
+# What each scores
+
+
+def test_tumour_slices_are_all_that_counts():
+    reference, prediction = (volume[3:7] for volume in unit(contrasts()))
+    expected = (
+        scikit_images_map(reference, prediction).mean(),
+        peak_signal_noise_ratio(reference, prediction, data_range=1),
+    )
+    assert synthesis("tumour_slices") == pytest.approx(expected, abs=1e-9)
+    predicted = as_classes(head())
+    predicted[8, 4:6, 4:6] = 3
+    assert set(segmentation("tumour_slices", "dice", predicted).values()) == {1}
+
+
+def test_a_mean_of_slices_is_scikit_images_of_each():
+    reference, prediction = unit(contrasts())
+    psnr = [
+        peak_signal_noise_ratio(*pair, data_range=1)
+        for pair in zip(reference, prediction, strict=True)
+    ]
+    ssim, ours = synthesis("slice_mean")
+    assert ours == pytest.approx(np.mean(psnr), abs=1e-9)
+    assert math.isnan(ssim)
+
+
+def test_cleared_air_costs_nothing():
+    reference, prediction = contrasts()
+    cleared = np.where(head() >= 0, prediction, -1.0)
+    expected = scikit_images_map(*unit((reference, cleared))).mean()
+    ssim, psnr = synthesis("air_cleared")
+    assert ssim == pytest.approx(expected, abs=1e-9)
+    assert psnr > synthesis("crop")[1] + 1  # which, of volumes cut by nobody, is strict's own
+    assert (ssim, psnr) == synthesis("air_cleared", reference, cleared)
+
+
+def slice_to_unit(image):
+    span = np.ptp(image)
+    return (image - image.min()) / span if span else 0 * image
+
+
+def test_min_max_is_of_each_slice():
+    """Brightness and contrast of a slice are lost, so no error of theirs is left."""
+    reference, prediction = contrasts()
+    gains = np.linspace(0.2, 0.9, len(reference))[:, None, None]
+    ssim, psnr = synthesis("min_max", reference, reference * gains)
+    assert ssim == pytest.approx(1)
+    assert psnr > 200
+    stretched = [[slice_to_unit(image) for image in volume] for volume in (reference, prediction)]
+    expected = scikit_images_map(*stretched).mean()
+    assert synthesis("min_max")[0] == pytest.approx(expected, abs=1e-9)
+
+
+def test_z_scores_forgive_brightness_and_contrast_of_the_whole_brain():
+    reference, _ = contrasts()
+    dull = np.where(head() >= 0, 0.3 * reference + 0.2, -1.0)
+    ssim, psnr = synthesis("z_score", reference, dull)
+    assert ssim == pytest.approx(1)
+    assert psnr > 200
+    assert synthesis("crop", reference, dull)[0] < 0.9
+
+
+def test_ssims_own_conventions_are_scikit_images():
+    reference, prediction = unit(contrasts())
+    uniform = [
+        structural_similarity(*pair, data_range=1)
+        for pair in zip(reference, prediction, strict=True)
+    ]
+    assert synthesis("uniform_window")[0] == pytest.approx(np.mean(uniform), abs=1e-9)
+    expected = scikit_images_map(reference, prediction, data_range=2).mean()
+    assert synthesis("range_2")[0] == pytest.approx(expected, abs=1e-9)
+
+
+def shifted():
+    """The tumour two voxels off, and with one more slice."""
+    predicted = as_classes(np.roll(head(), 2, axis=2))
+    predicted[7] = predicted[6]
+    return predicted
+
+
+def test_slices_are_measured_on_their_own():
+    """Of WT in slices 3 to 6, with the prediction in 7 too, which scores Dice 0 and no ASSD."""
+    ours, theirs = shifted() > 0, head() > 0
+    dice = [medpy.dc(ours[z], theirs[z]) for z in range(3, 7)]
+    assert segmentation("slice_dice", "dice", shifted())["wt"] == pytest.approx(sum(dice) / 5)
+    assd = [medpy.assd(ours[z], theirs[z], voxelspacing=SPACING[1:]) for z in range(3, 7)]
+    assert segmentation("slice_assd", "assd", shifted())["wt"] == pytest.approx(np.mean(assd))
+
+
+def test_a_region_that_no_slice_has_on_both_sides():
+    labels, predicted = head(), np.zeros(head().shape, np.uint8)
+    labels[labels == 3] = 2
+    assert segmentation("slice_dice", "dice", predicted, labels) == pytest.approx(
+        {"wt": 0, "tc": 0, "et": NAN}, nan_ok=True
+    )
+    assert all(map(math.isnan, segmentation("slice_assd", "assd", predicted, labels).values()))
+
+
+def test_regions_that_never_meet_in_a_slice_have_no_distance():
+    predicted = np.zeros(head().shape, np.uint8)
+    predicted[8, 5:9, 5:9] = 2
+    protocol = BY_NAME["slice_assd"].protocol()
+    row = score_segmentation(protocol, head(), predicted, SPACING, DIAGONAL)[0]
+    assert row["region"] == "wt" and math.isnan(row["value"])
+    assert row["note"] == "no slice holds both"
+
+
+def test_directions_are_averaged_each():
+    ours, theirs = shifted() > 0, head() > 0
+    both = [medpy.asd(*pair, voxelspacing=SPACING) for pair in ((ours, theirs), (theirs, ours))]
+    assert segmentation("assd_of_directions", "assd", shifted())["wt"] == pytest.approx(
+        np.mean(both)
+    )
+
+
+def test_voxels_know_no_spacing():
+    assert segmentation("voxels", "assd", shifted())["wt"] == pytest.approx(
+        medpy.assd(shifted() > 0, head() > 0)
+    )
+    missed = segmentation("voxels", "assd", np.zeros(head().shape, np.uint8))
+    assert set(missed.values()) == {np.linalg.norm(head().shape)}
+
+
+@pytest.mark.parametrize(("name", "metric"), [("dropped_dice", "dice"), ("dropped_assd", "assd")])
+def test_what_was_missed_is_dropped(name, metric):
+    predicted = as_classes(head())
+    predicted[predicted == 3] = 2
+    values = segmentation(name, metric, predicted)
+    assert math.isnan(values["et"])
+    assert values["wt"] == {"dice": 1, "assd": 0}[metric]
+
+
+# The file
+
+
+@pytest.mark.parametrize("name", SCORED)
+def test_a_change_touches_what_its_metrics_follow_from_and_no_more(name):
+    convention, protocol = BY_NAME[name], BY_NAME[name].protocol()
+    strict = load_protocol("strict")
+    tasks = {METRIC_TASKS[metric] for metric in convention.metrics}
+    for task in ("synthesis", "segmentation"):
+        rules = getattr(protocol, task)
+        assert (rules is not None) == (task in tasks)
+        if rules is not None:
+            assert set(rules.metrics) == {m for m in convention.metrics if METRIC_TASKS[m] == task}
+    named = {
+        key
+        for keys in convention.change.values()
+        for key in (keys if isinstance(keys, dict) else ())
+    } | set(convention.change)
+    narrowed = {"regions", "postprocessing", "metrics"}
+    for task in tasks:
+        rules, base = getattr(protocol, task), getattr(strict, task)
+        differing = {k for k in type(rules).model_fields if getattr(rules, k) != getattr(base, k)}
+        assert differing - narrowed <= named
+    for key in ("frame", "slices"):
+        assert (getattr(protocol, key) != getattr(strict, key)) == (key in named)
+    assert isinstance(protocol, Protocol)
+
+
+def rewritten(tmp_path, change):
+    content = yaml.safe_load(CONVENTIONS.read_text())
+    by_name = {item["name"]: item for item in content}
+    change(content, by_name)
+    path = tmp_path / "conventions.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda _, x: x["crop"].update(whi="?"), r"whi: Extra inputs .*found '\?'"),
+        (lambda _, x: x["crop"].pop("why"), "why: Field required"),
+        (lambda _, x: x["crop"].update(metrics=["fid"]), r"metrics\.0: .*found 'fid'"),
+        (lambda _, x: x["crop"].update(name="no crop"), r"name: .*found 'no crop'"),
+        (lambda _, x: x["crop"].update(select={"region": "et"}), "either `change` or `select`"),
+        (lambda _, x: x["crop"].pop("change"), "either `change` or `select`"),
+        (lambda _, x: x["crop"].update(change={"farme": "crop"}), "says farme, but what is scored"),
+        (lambda _, x: x["crop"].update(change={"frame": "volume"}), "as `strict` does already"),
+        (lambda _, x: x["crop"].update(change={"frame": "half"}), "frame.*Input should be"),
+        (
+            lambda _, x: x["min_max"].update(change={"segmentation": {"average": "slice"}}),
+            "says segmentation, but what is scored has .*synthesis",
+        ),
+        (
+            lambda _, x: (
+                x["dropped_dice"]["change"]["segmentation"].update(average="slice")
+                or x["dropped_dice"]["change"]["segmentation"]["metrics"]["dice"].update(
+                    both_empty=1
+                )
+            ),
+            "both_empty must be undefined",
+        ),
+        (lambda _, x: x["et"]["select"].update(region="skull"), r"select\.region: .*'skull'"),
+        (lambda _, x: x["et"].update(title="WT"), r"title \('psnr', 'WT'\) occurs twice"),
+        (lambda _, x: x["et"].update(name="wt"), "name wt occurs twice"),
+        (lambda _, x: x["et"].update(name="strict"), "name strict occurs twice"),
+        (lambda _, x: x["crop"].update(name="paper"), "paper is a protocol's name"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(tmp_path, change, complaint):
+    path = rewritten(tmp_path, change)
+    with pytest.raises(InputError, match=complaint) as error:
+        read_conventions(path)
+    assert str(path) in str(error.value)
+
+
+def test_what_is_no_list_is_named(tmp_path):
+    path = tmp_path / "conventions.yaml"
+    for content in ("crop: yes", "- [", ""):
+        path.write_text(content)
+        read_conventions.cache_clear()
+        with pytest.raises(InputError, match=r"conventions\.yaml is no"):
+            read_conventions(path)
+
+
+# The setting
+
+
+def without(benchmark):
+    results = benchmark.results.model_copy(update={"conventions": False})
+    return benchmark.model_copy(update={"results": results})
+
+
+def test_switched_off_none_is_scored():
+    benchmark = load("phantom")
+    assert [p.name for p in scored_protocols(benchmark)] == ["paper", "strict", *SCORED]
+    assert [p.name for p in scored_protocols(without(benchmark))] == ["paper", "strict"]
+
+
+def test_conventions_rescore_but_never_retrain(monkeypatch):
+    on = load("phantom")
+    off = without(on)
+    plans = Plan(on), Plan(off)
+    for run in plans[0].runs:
+        assert len({plan.digest(plan[run], 0) for plan in plans}) == 1
+    monkeypatch.setattr("workflow.dag.load", lambda **_: on)
+    before = {rule: Dag({}).digest(rule) for rule in CODE}
+    monkeypatch.setattr("workflow.dag.load", lambda **_: off)
+    after = {rule: Dag({}).digest(rule) for rule in CODE}
+    changed = {rule for rule in CODE if before[rule] != after[rule]}
+    assert changed == {"score", "tabulate", "draw"}
+
+
+def test_conventions_are_no_benchmark():
+    with pytest.raises(InputError) as error:
+        load("no_such")
+    assert "phantom" in str(error.value) and "conventions" not in str(error.value)
+
+
+# The table
+
+COHORT = "BraTS2020, 369 patients, 74 of them test"
+BOTH = ("synthesis", "segmentation")
+SYSTEMS = [
+    System("real", "real T1ce", "oracle", tasks=BOTH),
+    System("a", "Alpha", "entry", tasks=BOTH),
+    System("b", "Beta", "entry", tasks=BOTH),
+    System("c", "Gamma", "entry", tasks=BOTH),
+    System("copy", "copy T1", "floor", tasks=BOTH),
+]
+
+
+def scored(system, metric, protocol, values, region="wt", after="lcc"):
+    task = METRIC_TASKS.get(metric, "segmentation")
+    region, after = ("whole", "") if task == "synthesis" and region == "wt" else (region, after)
+    after = "" if task == "synthesis" else after
+    return [
+        [system, 0, f"p{i}", "", protocol, task, region, metric, after, value, ""]
+        for i, value in enumerate(values)
+    ]
+
+
+def frame(*scores):
+    return pd.DataFrame([row for rows in scores for row in rows], columns=COLUMNS)
+
+
+def shown(table, metric, convention, column, region="wt"):
+    of = table[
+        (table.metric == metric) & (table.convention == convention) & (table.region == region)
+    ]
+    return dict(zip(of["system"], of[column], strict=True))
+
+
+@pytest.fixture
+def swapped():
+    """Dice of WT: a, b, c under strict; c, b, a where slices are averaged."""
+    order = {"a": 0.8, "b": 0.7, "c": 0.6}
+    return frame(
+        *(scored(s, "dice", "strict", [v, v + 0.1]) for s, v in order.items()),
+        *(scored(s, "dice", "slice_dice", [1 - v, NAN]) for s, v in order.items()),
+        *(scored(s, "dice", "strict", [0.5, 0.5], after="none") for s in "abc"),
+        scored("copy", "dice", "strict", [0.1, 0.1]),
+        scored("real", "dice", "strict", [0.9, 0.9]),
+    )
+
+
+def test_ranks_are_those_of_the_entries_under_each_convention(swapped):
+    table = convention_table(swapped, SYSTEMS)
+    strict = shown(table, "dice", "strict", "rank")
+    assert list(strict) == ["copy", "a", "b", "c", "real"]
+    assert [strict[s] for s in "abc"] == [1, 2, 3]
+    assert np.isnan([strict["copy"], strict["real"]]).all()
+    changed = shown(table, "dice", "slice_dice", "rank")
+    assert [changed[s] for s in "abc"] == [3, 2, 1]
+    assert shown(table, "dice", "slice_dice", "n")["a"] == 1
+    assert shown(table, "dice", "slice_dice", "mean")["a"] == pytest.approx(0.2)
+
+
+def test_agreement_is_kendalls(swapped):
+    table = convention_table(swapped, SYSTEMS)
+    taus = {name: shown(table, "dice", name, "tau")["a"] for name in ("strict", "slice_dice")}
+    assert taus == pytest.approx({"strict": 1, "slice_dice": -1})
+    equal = shown(table, "dice", "all_components", "rank")
+    assert [equal[s] for s in "abc"] == [1, 1, 1]
+    assert math.isnan(shown(table, "dice", "all_components", "tau")["a"])
+
+
+def test_scores_that_are_there_anyway_are_shown_under_their_convention():
+    scores = frame(
+        scored("a", "ssim", "strict", [0.9], region="whole"),
+        scored("a", "ssim", "strict", [0.3], region="et"),
+        scored("a", "ssim", "paper", [0.8], region="whole"),
+        scored("a", "dice", "strict", [0.5]),
+        scored("a", "dice", "strict", [0.4], after="none"),
+        scored("a", "dice_brats", "strict", [0.6]),
+    )
+    table = convention_table(scores, SYSTEMS)
+    synthesis = table[(table.metric == "ssim") & (table.system == "a")]
+    means = dict(zip(synthesis.convention, synthesis["mean"], strict=True))
+    assert means == {"strict": 0.9, "paper": 0.8, "et": 0.3}
+    overlap = table[(table.metric == "dice") & (table.region == "wt") & (table.system == "a")]
+    means = dict(zip(overlap.convention, overlap["mean"], strict=True))
+    assert means == {"strict": 0.5, "all_components": 0.4, "brats": 0.6}
+
+
+@pytest.fixture
+def written(tmp_path):
+    def texts(scores, systems=SYSTEMS):
+        paths = write_conventions_table(tmp_path, scores, systems, COHORT)
+        assert {path.stem for path in paths} == {"table7_conventions"}
+        return {path.suffix: path.read_text(encoding="utf-8") for path in paths}
+
+    return texts
+
+
+def line(text, start):
+    (found,) = [line for line in text.splitlines() if line.startswith(f"| {start}")]
+    return [cell.strip() for cell in found.split("|")[2:-1]]
+
+
+def test_the_page_shows_means_ranks_and_agreement(swapped, written):
+    text = written(swapped)[".md"]
+    assert text.startswith(f"# Table VII. What a number hides, its convention: {COHORT}.\n")
+    assert line(text, "  ") == ["n", "strict", "slice mean", "all components"]
+    assert line(text, "floor: copy T1") == ["2", "0.100", "–", "–"]
+    assert line(text, "Alpha") == ["2", "**0.850 (1)**", "0.200 [1] (3)", "**0.500 (1)**"]
+    assert line(text, "tau with strict") == ["", "1.00", "-1.00", "–"]
+    assert "slice mean (Dice): Dice of each slice" in text
+    assert "min-max (SSIM, PSNR): Each slice" not in text
+    assert "Without scores here, so without a column: paper; brain;" in text
+    assert "[k]: mean over k" in text and "∞" not in text
+
+
+def test_what_failed_or_was_not_run_is_said(swapped, written):
+    failed = System("d", "Delta", "entry", "train: loss is NaN", BOTH)
+    unrun = System("e", "Epsilon", "entry", tasks=BOTH)
+    text = written(swapped, [*SYSTEMS, failed, unrun])[".md"]
+    assert line(text, "Delta") == ["failed", "–", "–", "–"]
+    assert line(text, "Epsilon") == ["not run here", "–", "–", "–"]
+    assert "Delta failed: train: loss is NaN." in text
+
+
+def test_an_identical_volume_is_first_and_one_entry_has_no_order(written, tmp_path):
+    scores = frame(
+        scored("a", "psnr", "strict", [math.inf, 20]), scored("b", "psnr", "strict", [30, 30])
+    )
+    text = written(scores)[".md"]
+    assert line(text, "Alpha")[1] == "**∞ (1)**"
+    assert "∞: at least" in text
+    alone = written(frame(scored("a", "psnr", "strict", [20, 20])), SYSTEMS[1:2])[".md"]
+    assert line(alone, "tau with strict") == ["", "–"]
+
+
+def test_without_the_base_nothing_is_compared(written):
+    text = written(frame(scored("a", "dice", "paper", [0.5]), scored("b", "dice", "paper", [0.6])))
+    assert line(text[".md"], "tau with strict") == ["", "–"]
+
+
+def test_no_score_at_all_gives_no_block_and_no_error(written):
+    text = written(frame())[".md"]
+    assert "|" not in text.partition("\n- ")[0]
+
+
+def test_latex_is_even_and_ascii(swapped, written):
+    text = written(swapped)[".tex"]
+    for columns, body in re.findall(r"\\begin\{tabular\}\{(lr*)\}(.*?)\\end", text, re.DOTALL):
+        rows = [line for line in body.splitlines() if line.endswith(r" \\")]
+        assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns) - 1}
+    assert text.isascii()
+    assert "?" not in text
+
+
+def test_the_csv_is_long_and_has_all(swapped, written, tmp_path):
+    written(swapped)
+    rows = pd.read_csv(tmp_path / "table7_conventions.csv")
+    assert not rows.duplicated(["metric", "region", "convention", "system"]).any()
+    assert set(rows["cohort"]) == {COHORT}
+    assert len(rows) == 3 * len(SYSTEMS)
