@@ -326,7 +326,7 @@ def test_conventions_rescore_but_never_retrain(monkeypatch):
     monkeypatch.setattr("workflow.dag.load", lambda **_: off)
     after = {rule: Dag({}).digest(rule) for rule in CODE}
     changed = {rule for rule in CODE if before[rule] != after[rule]}
-    assert changed == {"score", "tabulate", "draw"}
+    assert changed == {"score", "tabulate", "draw", "page"}
 
 
 def test_conventions_are_no_benchmark():

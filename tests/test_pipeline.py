@@ -3,6 +3,7 @@
 The repository is copied, so that the tests can edit its code and see what Snakemake makes of it.
 """
 
+import json
 import os
 import random
 import re
@@ -204,6 +205,23 @@ def test_titles_say_that_patients_are_simulated(finished):
             assert "SIMULATED" in (finished / f"results/tables/tiny/{name}.{end}").read_text()
 
 
+def test_the_page_names_every_run_and_has_every_test_patient(finished):
+    folder = finished / "results/page/tiny"
+    data = json.loads((folder / "data.js").read_text().partition(" = ")[2].rstrip(";\n"))
+    assert "SIMULATED" in (folder / "index.html").read_text()
+    shown = {column[made] for column in data["columns"] for made in ("t1ce", "seg")} - {None}
+    assert shown == set(RUNS)
+    assert [column["notes"] for column in data["columns"]] == [[]] * len(data["columns"])
+    split = pd.read_csv(finished / "results/store/tiny/split.csv")
+    patients = [told["patient"] for told in data["patients"]]
+    assert set(patients) == set(split.patient[split.split == "test"])
+    for number, told in enumerate(data["patients"]):
+        text = (folder / f"patients/{number}.js").read_text()
+        made = json.loads(text[text.index("{") : text.rindex("}") + 1])
+        assert len(made["pictures"]) == told["count"]
+        assert {f"t1ce:{run}" for run in RUNS if "unet" not in run} <= set(made["tiles"])
+
+
 def test_long_table_has_a_row_a_patient_region_metric_and_protocol(finished):
     scores = pd.read_csv(finished / "results/tables/tiny/scores.csv")
     assert set(scores.system) == set(RUNS)
@@ -249,12 +267,13 @@ def test_a_comment_reruns_nothing(finished, edited):
 
 def test_a_published_number_filled_in_writes_the_tables_anew(finished, edited):
     edited("benchmarks/published.yaml", "ssim: null, psnr: null", "ssim: 0.9, psnr: null, where: x")
-    assert {c.split()[3] for c in planned(finished)} == {"tabulate", "draw", "manifest"}
+    assert {c.split()[3] for c in planned(finished)} == {"tabulate", "draw", "manifest", "page"}
 
 
 def test_an_edit_of_the_commands_that_judge_scores_anew(finished, edited):
     edited("workflow/score.py", "SCORING = [", "EDITED = 1\nSCORING = [")
-    assert {c.split()[3] for c in planned(finished)} == {"score", "tabulate", "draw", "manifest"}
+    verbs = {c.split()[3] for c in planned(finished)}
+    assert verbs == {"score", "tabulate", "draw", "manifest", "page"}
 
 
 def test_speed_reruns_nothing(finished, edited):
@@ -267,7 +286,16 @@ def test_a_mended_metric_retrains_nothing(finished, edited):
         "benchmarks/scoring/overlap.py", "import numpy as np\n", "import numpy as np\nMENDED = 1\n"
     )
     verbs = {c.split()[3] for c in planned(finished)}
-    assert verbs == {"score", "tabulate", "draw", "manifest"}
+    assert verbs == {"score", "tabulate", "draw", "manifest", "page"}
+
+
+def test_other_looks_or_words_write_the_page_alone(finished, edited):
+    edited("benchmarks/reporting/page/page.css", "--dim: ", "--dim:  ")
+    assert {c.split()[3] for c in planned(finished)} == {"page"}
+    edited("benchmarks/reporting/page/page.css", "--dim:  ", "--dim: ")
+    assert planned(finished) == []
+    edited("workflow/report/ranks.rst", "Mean ranks", "Ranks")
+    assert {c.split()[3] for c in planned(finished)} == {"page"}
 
 
 def test_an_edited_entry_reruns_that_entry_alone(finished, edited):
@@ -488,6 +516,8 @@ def test_an_entry_that_fails_is_a_row_with_the_reason(failed):
                 assert reason in (tables / f"{name}.md").read_text()
             else:
                 assert f"builds on {entry}, which failed" in status[f"{entry}+unet"]
+    page = (failed / "results/page/failing/data.js").read_text()
+    assert all(json.dumps(reason)[1:-1] in page for _, _, reason in BROKEN.values())
 
 
 def test_an_entry_that_fails_stops_no_other(failed):

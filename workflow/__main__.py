@@ -22,6 +22,7 @@ VERBS = {
     "tabulate": ("workflow.tabulate", []),
     "draw": ("workflow.draw", []),
     "manifest": ("workflow.manifest", []),
+    "page": ("workflow.page", []),
     "show": ("workflow.tabulate", []),
 }
 HELP = {

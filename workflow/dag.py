@@ -10,12 +10,13 @@ from pathlib import Path
 
 from benchmarks.config import Benchmark, load
 from benchmarks.errors import InputError
+from benchmarks.reporting.page.template import own
 from benchmarks.reporting.published import read_published
 from benchmarks.scoring.conventions import read_conventions
 from workflow.cohort import assign, patient_files
 from workflow.draw import figures
 from workflow.fingerprint import fingerprint
-from workflow.layout import Layout
+from workflow.layout import CAPTIONS, Layout
 from workflow.plan import Plan, Run
 from workflow.score import SCORING, scored_protocols
 from workflow.tabulate import TABLES
@@ -36,6 +37,11 @@ CODE = {
     ],
     "draw": ["benchmarks.reporting.figures", "workflow.tabulate"],
     "manifest": ["benchmarks.provenance"],
+    "page": [
+        "benchmarks.reporting.page.write",
+        "benchmarks.reporting.page.scores",
+        "workflow.tabulate",
+    ],
 }
 # The command's own module counts too, but not all that it imports for its other commands.
 COMMANDS = {
@@ -46,6 +52,7 @@ COMMANDS = {
     "tabulate": "workflow.tabulate",
     "draw": "workflow.draw",
     "manifest": "workflow.manifest",
+    "page": "workflow.page",
 }
 
 
@@ -80,7 +87,14 @@ class Dag:
             for seed in self.benchmark.results.seeds
         ]
         long = self.layout.tables / "scores.csv"
-        return [*self.tables(), long, *self.figures(), *cases, self.layout.provenance]
+        return [
+            *self.tables(),
+            long,
+            *self.figures(),
+            *cases,
+            self.layout.provenance,
+            self.layout.page,
+        ]
 
     def tables(self) -> list[Path]:
         folder, ends = self.layout.tables, (".csv", ".md", ".tex")
@@ -91,10 +105,10 @@ class Dag:
         return [folder / f"{name}{end}" for name in figures(self.plan) for end in ends]
 
     def report_what_there_is(self) -> None:
-        """Write tables, figures and manifest though some runs failed, and say why they did."""
+        """Write tables, figures, manifest, page though some runs failed, and say why they did."""
         if not all(path.exists() for path in (self.layout.split, self.layout.manifest)):
             return
-        for verb in ("tabulate", "draw", "manifest"):
+        for verb in ("tabulate", "draw", "manifest", "page"):
             command = [sys.executable, "-m", "workflow", verb, *shlex.split(self.arguments)]
             if subprocess.run(command, check=False).returncode:
                 return
@@ -152,6 +166,10 @@ class Dag:
                 made += self._indices(run, seed)
         return made
 
+    def all_predictions(self, wildcards) -> list[Path]:
+        seeds, runs = self.benchmark.results.seeds, self.plan.runs.values()
+        return [index for run in runs for seed in seeds for index in self._indices(run, seed)]
+
     def training_digest(self, wildcards) -> str:
         return self.plan.digest(self.plan[wildcards.run], int(wildcards.seed))
 
@@ -175,10 +193,19 @@ class Dag:
             "tabulate": verdict,
             "draw": verdict,
             "manifest": None,
+            "page": [verdict, self._words(), {name: _hash(text) for name, text in own().items()}],
         }[rule]
         code = fingerprint(CODE[rule], alone=[COMMANDS[rule]])
-        content = json.dumps([settings, code], sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return _hash(json.dumps([settings, code], sort_keys=True).encode())
+
+    def _words(self) -> list[str]:
+        """What is said of each table and figure."""
+        names = [*TABLES, *figures(self.plan)]
+        return [(CAPTIONS / f"{name}.rst").read_text(encoding="utf-8") for name in names]
 
     def _protocols(self) -> list[dict]:
         return [x.model_dump(mode="json") for x in scored_protocols(self.benchmark)]
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

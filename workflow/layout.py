@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RESULTS = Path("results")
+CAPTIONS = Path(__file__).parent / "report"
+"""What is said of a table or figure, `<name>.rst`, in Snakemake's report and on the page."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Layout:
     @property
     def figures(self) -> Path:
         return RESULTS / "figures" / self.benchmark
+
+    @property
+    def page(self) -> Path:
+        """Written last of its folder: where it lies, all that it needs lies beside it."""
+        return RESULTS / "page" / self.benchmark / "index.html"
 
     @property
     def tables(self) -> Path:

@@ -38,6 +38,8 @@ COLUMNS = [
 
 _FORMAT = Format("score", COLUMNS, KEY, {"value": "optional", "seed": "whole"})
 PROTOCOLS = ("paper", "strict")
+PUBLISHED, INTERVAL = "(published)", "(95 % interval)"
+"""The first cells of the rows that belong to the row above them."""
 _SHARED = ["label", "system", "role", "in_paper", "status", "seeds", "patients"]
 """What all cells of a line have in common."""
 ABBREVIATED = ("wt", "et", "tc")
@@ -159,7 +161,7 @@ def _mean_cell(row: pd.Series, metric: str, region: str, bold: bool) -> str:
 
 
 def _published_cells(row: pd.Series, columns: Sequence[tuple[str, str]]) -> list[str]:
-    label = f"{row['label']} (published)" if row["status"] == "quoted" else "(published)"
+    label = f"{row['label']} {PUBLISHED}" if row["status"] == "quoted" else PUBLISHED
     printed = [(row[f"{metric}_{region}_published"], metric) for metric, region in columns]
     return [label, "", *(published_number(*pair) for pair in printed)]
 
@@ -169,7 +171,7 @@ def _interval_cells(row: pd.Series, columns: Sequence[tuple[str, str]]) -> list[
         (row[f"{metric}_{region}_low"], row[f"{metric}_{region}_high"], metric)
         for metric, region in columns
     ]
-    return ["(95 % interval)", "", *(interval(*pair) for pair in ends)]
+    return [INTERVAL, "", *(interval(*pair) for pair in ends)]
 
 
 def title(metric: str, region: str) -> str:

@@ -1,11 +1,17 @@
 """Finished tables as CSV, as Markdown and as LaTeX. Knows nothing of what the strings say."""
 
+import re
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
+
+_STARTS = ("# ", "## ", "| ", "- ")
+"""What the lines of a sheet in Markdown begin with: title, heading, row, note."""
 
 
 class Bold(str):
@@ -58,6 +64,45 @@ def markdown(sheet: Sheet) -> str:
         parts += [f"## {block.heading}", _markdown_grid(block)]
     parts.append("\n".join(f"- {_one_line(note)}" for note in sheet.notes))
     return "\n\n".join(parts) + "\n"
+
+
+def read_markdown(path: Path) -> Sheet:
+    """The sheet that `markdown` wrote, its blocks named by their place, from 1.
+
+    Raises InputError for a file that is missing, or that `markdown` has not written.
+    """
+    mend = "Delete it and run the same command again."
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}). {mend}") from None
+    title, blocks, notes = "", [], []
+    for start, group in groupby(lines, _start):
+        texts = list(group)
+        if start == "# " and len(texts) == 1 and not title:
+            title = texts[0].removeprefix(start)
+        elif start == "## " and len(texts) == 1:
+            heading = texts[0].removeprefix(start)
+            blocks.append(Block(f"{len(blocks) + 1}", heading, [], []))
+        elif start == "| " and len(texts) > 1 and blocks and not blocks[-1].header:
+            header, _, *rows = map(_cells_of, texts)
+            blocks[-1].header.extend(header)
+            blocks[-1].rows.extend(rows)
+        elif start == "- ":
+            notes += [text.removeprefix(start) for text in texts]
+        else:
+            raise InputError(f"{path} is no table of this suite: found {texts[0]!r}. {mend}")
+    return Sheet(path.stem, title, blocks, notes)
+
+
+def _start(line: str) -> str:
+    return next((start for start in _STARTS if line.startswith(start)), "")
+
+
+def _cells_of(line: str) -> list[str]:
+    """The cells of a line of a grid, as they were before `_markdown_cell`."""
+    cells = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+    return [Bold(c[2:-2]) if len(c) > 4 and c[:2] == c[-2:] == "**" else c for c in cells]
 
 
 def latex(sheet: Sheet) -> str:

@@ -40,6 +40,7 @@ CLASSES = {1: ("necrosis, non-enhancing", "#d55e00"), 2: ("oedema", "#56b4e9"),
 WINDOW = {"cmap": "gray", "vmin": -1, "vmax": 1, "interpolation": "bilinear", "aspect": "auto"}
 ERROR = 0.5
 """The largest error that is told apart, as a share of the grey window."""
+ERROR_COLORS = "inferno"
 
 _GAP, _LETTERS, _KEY = 0.02, 0.115, 0.3
 _BAND = 8  # syntheses side by side
@@ -130,7 +131,7 @@ def fig4_synthesis(
 
 
 def _error() -> dict:
-    return WINDOW | {"cmap": "inferno", "vmin": 0, "vmax": ERROR}
+    return WINDOW | {"cmap": ERROR_COLORS, "vmin": 0, "vmax": ERROR}
 
 
 @styled()

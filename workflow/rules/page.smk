@@ -1,0 +1,23 @@
+# From tables, figures, predicted volumes and the manifest to a page that opens in a browser.
+
+
+rule page:
+    input:
+        dag.tables(),
+        dag.figures(),
+        dag.all_predictions,
+        scores=dag.layout.tables / "scores.csv",
+        manifest=dag.layout.provenance,
+    output:
+        dag.layout.page,
+    params:
+        arguments=dag.arguments,
+        digest=dag.digest("page"),
+    log:
+        dag.layout.log("page"),
+    conda:
+        "../../environment.yml"
+    message:
+        "Writing the page to {output}"
+    shell:
+        "python -m workflow page {params.arguments} > {log} 2>&1"
