@@ -15,10 +15,16 @@ from workflow.dag import Dag
 from workflow.manifest import remember_command
 
 remember_command(sys.argv)
+# --jobs is for executors that send jobs to other machines, and is set in what they run there.
+elsewhere = workflow.global_resources["_nodes"].value is not None
 try:
-    dag = Dag(config)
+    dag = Dag(config, elsewhere)
 except (InputError, MethodError) as error:
     raise WorkflowError(str(error)) from None
+
+# Without a limit Snakemake starts as many GPU jobs as there are cores; --resources gpu=N wins.
+if not elsewhere:
+    workflow.global_resources.setdefault("gpu", dag.gpu_slots)
 
 
 wildcard_constraints:

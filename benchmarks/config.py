@@ -111,6 +111,8 @@ class Speed(_Section):
     threads : CPU threads of one training, also what Snakemake counts it as.
     workers : loader processes of one training; 0 loads in the training process.
     inference_batch : slices at a time in prediction.
+    slots_per_gpu : trainings and predictions that share a GPU of this machine at a time; on a
+        cluster each has a GPU of its own.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -118,6 +120,7 @@ class Speed(_Section):
     threads: Count = 1
     workers: Annotated[int, Field(ge=0)] = 0
     inference_batch: Count = 32
+    slots_per_gpu: Count = 1
 
 
 class Benchmark(_Section):

@@ -59,8 +59,9 @@ def test_every_rule_names_the_environment_and_pastes_one_command():
 def test_gpu_rules_take_the_gpu_resource():
     text = (ROOT / "workflow" / "rules" / "training.smk").read_text()
     assert text.count("gpu=dag.gpu") == text.count("\nrule ") == 3
-    profile = yaml.safe_load((ROOT / "profiles" / "default" / "config.yaml").read_text())
-    assert profile["resources"] == ["gpu=1"]
+    # A limit in the profile would win over the number of this machine's GPUs, and of a cluster's.
+    for profile in (ROOT / "profiles").glob("*/config.yaml"):
+        assert "resources" not in yaml.safe_load(profile.read_text()), profile
 
 
 def test_preparing_a_patient_imports_no_torch():

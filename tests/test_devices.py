@@ -1,53 +1,158 @@
-"""GPU slots, simulated: the locks do not ask whether there is a GPU."""
+"""GPUs, simulated: slots are locks, and what torch and SLURM would say is put in their mouths."""
 
 import multiprocessing
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from benchmarks.config import Speed
 from benchmarks.errors import InputError
-from workflow.training.devices import count_gpus, device, gpu_slot
+from workflow.training import devices
+from workflow.training.devices import GIVEN, count_gpus, device, gpu_slot
 
 CONTEXT = multiprocessing.get_context("fork")
 
 
-def hold(locks, gpus, queue, seconds):
-    with gpu_slot(gpus, locks, wait=0.02) as index:
-        queue.put(("took", index))
-        time.sleep(seconds)
-        queue.put(("gave", index))
+def hold(locks, gpus, slots, taken, leave):
+    with gpu_slot(gpus, slots, locks, wait=0.02) as index:
+        taken.put(index)
+        leave.acquire()
 
 
-def test_no_gpu_is_given_twice_at_a_time(tmp_path):
-    queue = CONTEXT.Queue()
-    jobs = [CONTEXT.Process(target=hold, args=(tmp_path, 2, queue, 0.1)) for _ in range(6)]
+@pytest.mark.parametrize("slots", [1, 2])
+def test_no_gpu_has_more_jobs_at_a_time_than_slots(tmp_path, slots):
+    taken, leave = CONTEXT.Queue(), CONTEXT.Semaphore(0)
+    arguments = (tmp_path, ["A", "B"], slots, taken, leave)
+    jobs = [CONTEXT.Process(target=hold, args=arguments) for _ in range(6)]
     for job in jobs:
         job.start()
-    events = [queue.get(timeout=20) for _ in range(12)]
-    held, most = set(), 0
-    for what, index in events:
-        if what == "took":
-            assert index not in held
-            held.add(index)
-        else:
-            held.remove(index)
-        most = max(most, len(held))
-    assert most == 2
+    assert sorted(taken.get(timeout=60) for _ in range(2 * slots)) == sorted([0, 1] * slots)
+    for _ in range(6 - 2 * slots):
+        time.sleep(0.3)
+        assert taken.empty()
+        leave.release()
+        assert taken.get(timeout=60) in (0, 1)
+    for _ in range(2 * slots):
+        leave.release()
+    for job in jobs:
+        job.join(timeout=60)
+        assert job.exitcode == 0
+
+
+def test_the_gpu_with_the_most_free_slots_is_taken(tmp_path):
+    def slot(gpus=("A", "B", "C")):
+        return gpu_slot(gpus, 2, tmp_path, wait=0.02)
+
+    with slot() as first, slot() as second:
+        with slot() as third:
+            assert (first, second, third) == (0, 1, 2)
+        # The third has given it back, and is the only GPU that nobody is on.
+        with slot() as fourth, slot() as fifth:
+            assert (fourth, fifth) == (2, 0)
+            # Another CUDA_VISIBLE_DEVICES gives the same GPUs other indices.
+            with slot(gpus=("A", "C")) as sixth:
+                assert sixth == 1
 
 
 def test_a_killed_process_gives_its_gpu_back(tmp_path):
-    queue = CONTEXT.Queue()
-    job = CONTEXT.Process(target=hold, args=(tmp_path, 1, queue, 60))
+    taken, leave = CONTEXT.Queue(), CONTEXT.Semaphore(0)
+    job = CONTEXT.Process(target=hold, args=(tmp_path, ["A"], 1, taken, leave))
     job.start()
-    assert queue.get(timeout=20) == ("took", 0)
+    assert taken.get(timeout=60) == 0
     os.kill(job.pid, signal.SIGKILL)
     job.join()
-    with gpu_slot(1, tmp_path, wait=0.02) as index:
+    with gpu_slot(["A"], 1, tmp_path, wait=0.02) as index:
         assert index == 0
+
+
+@pytest.fixture
+def gpus(monkeypatch, tmp_path):
+    """A function that makes torch see so many GPUs, outside SLURM."""
+    for name in ("SLURM_JOB_ID", *GIVEN):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(gpu_slot.__wrapped__, "__defaults__", (1, tmp_path, 0.02))
+
+    def see(count: int) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        monkeypatch.setattr(
+            torch.cuda, "get_device_properties", lambda i: SimpleNamespace(uuid=f"GPU-{i}")
+        )
+
+    return see
+
+
+def test_two_trainings_on_two_gpus_get_one_each(gpus):
+    gpus(2)
+    with device(Speed()) as one, device(Speed(device="cuda")) as other:
+        assert {str(one), str(other)} == {"cuda:0", "cuda:1"}
+
+
+def test_two_trainings_share_a_gpu_that_has_two_slots(gpus):
+    gpus(1)
+    with device(Speed(slots_per_gpu=2)) as one, device(Speed(slots_per_gpu=2)) as other:
+        assert str(one) == str(other) == "cuda:0"
+
+
+def test_no_gpu_is_said_once_and_the_cpu_is_taken(gpus, capsys):
+    gpus(0)
+    with device(Speed()) as where:
+        assert where.type == "cpu"
+    said = capsys.readouterr().err
+    assert said.startswith("No GPU: ") and said.endswith("Computing on the CPU.\n")
+    assert said.count("\n") == 1
+
+
+def test_a_slurm_job_takes_the_gpu_it_was_given_whoever_else_has_it(gpus, monkeypatch):
+    gpus(1)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with device(Speed()) as one, device(Speed()) as other:
+        assert str(one) == str(other) == "cuda:0"
+
+
+def test_a_slurm_job_that_was_given_no_gpu_takes_nobody_elses(gpus, monkeypatch, capsys):
+    gpus(4)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    with device(Speed()) as where:
+        assert where.type == "cpu"
+    assert "SLURM gave this job none" in capsys.readouterr().err
+    assert count_gpus() == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
+            "7.80 GiB of which 1.10 GiB is free. Including non-PyTorch memory, and so on"
+        ),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later"),
+    ],
+)
+def test_a_gpu_too_small_says_what_to_change(gpus, error):
+    gpus(1)
+    with pytest.raises(InputError) as caught, device(Speed(slots_per_gpu=3)):
+        raise error
+    said = str(caught.value)
+    assert "out of memory" in said and "and so on" not in said and "might be" not in said
+    for change in ("`speed.slots_per_gpu` (it is 3)", "bf16", "inference_batch", "batch", "width"):
+        assert change in said
+
+
+def test_advice_is_not_to_do_what_is_done():
+    said = devices._what_to_change(RuntimeError("x"), Speed(precision="bf16"))
+    assert "slots_per_gpu" not in said and "bf16" not in said
+
+
+def test_other_errors_stay_themselves(gpus):
+    gpus(1)
+    with pytest.raises(RuntimeError, match="shapes differ"), device(Speed()):
+        raise RuntimeError("shapes differ")
 
 
 def test_visible_devices_are_counted(monkeypatch):

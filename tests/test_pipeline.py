@@ -316,10 +316,12 @@ def test_shared_trainings_exist_once(finished):
     assert len(trained) == len(runs_of(trained)) == len(RUNS) - 2  # but for the two controls
 
 
-def test_gpu_jobs_never_outnumber_the_profiles_slots(tmp_path):
-    """The suite's profile, found with no flag, before a Snakefile whose jobs note who else runs."""
-    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+def test_gpu_jobs_never_outnumber_the_slots(tmp_path):
+    """The Snakefile's own limit, before rules whose jobs note who else runs."""
+    limit = re.search(r"^if not elsewhere:\n.*\n", (ROOT / "Snakefile").read_text(), re.MULTILINE)
     (tmp_path / "Snakefile").write_text(
+        "class dag: gpu_slots = 1\n"
+        f"elsewhere = False\n{limit.group()}"
         "rule all:\n    input: expand('{n}.done', n=range(3))\n"
         "rule train:\n    output: '{n}.done'\n    resources: gpu=1\n"
         "    shell: 'mkdir running && sleep 0.5 && rmdir running && touch {output}'\n"
@@ -481,6 +483,9 @@ BROKEN = {
     "raises": ("loss = ", 'raise RuntimeError("no such layer")\n        loss = ', "no such layer"),
     "diverges": ("loss = ", "loss = float('nan') * ", "train: diverges: loss L1 is nan in epoch 1"),
     "hungry": ("loss = ", "torch.empty(2**50)\n        loss = ", "can't allocate memory"),
+    "too_wide": ("loss = ", "raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate "
+                 "9 GiB. GPU 0 is full. And more')\n        loss = ",
+                 "train: The GPU's memory is too small: CUDA out of memory. Tried to allocate"),
     "killed": ("loss = ", "__import__('os').kill(__import__('os').getpid(), 9)\n        loss = ",
                "out of memory"),
     "out_of_range": ("return self.unet(inputs).tanh()",

@@ -155,13 +155,21 @@ def test_somebodys_own_split_is_taken_and_watched(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("setting", "visible", "gpu"),
-    [("cpu", "0", 0), ("auto", "", 0), ("auto", "0", 1), ("cuda", "", 1)],
+    ("setting", "visible", "here", "on_a_cluster"),
+    [("cpu", "0", 0, 0), ("auto", "", 0, 1), ("auto", "0", 1, 1), ("cuda", "", 1, 1)],
 )
-def test_gpu_jobs_ask_for_a_gpu(tmp_path, monkeypatch, setting, visible, gpu):
+def test_gpu_jobs_ask_for_a_gpu(tmp_path, monkeypatch, setting, visible, here, on_a_cluster):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     (tmp_path / "mine.yaml").write_text(HEADER + f"speed: {{device: {setting}}}\n" + SPLIT)
-    assert Dag({"benchmark": str(tmp_path / "mine.yaml")}).gpu == gpu
+    config = {"benchmark": str(tmp_path / "mine.yaml")}
+    assert (Dag(config).gpu, Dag(config, elsewhere=True).gpu) == (here, on_a_cluster)
+
+
+@pytest.mark.parametrize(("visible", "slots", "jobs"), [("0,1,2,3", 2, 8), ("0", 1, 1), ("", 3, 3)])
+def test_as_many_gpu_jobs_run_as_there_are_slots(tmp_path, monkeypatch, visible, slots, jobs):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    (tmp_path / "mine.yaml").write_text(HEADER + f"speed: {{slots_per_gpu: {slots}}}\n" + SPLIT)
+    assert Dag({"benchmark": str(tmp_path / "mine.yaml")}).gpu_slots == jobs
 
 
 @pytest.fixture

@@ -62,9 +62,17 @@ class Dag:
     Parameters
     ----------
     config : Snakemake's: `benchmark`, `data` and `scale`, all optional.
+    elsewhere : whether jobs run on other machines, as a cluster's. What this one has then says
+        nothing: `device: auto` asks for a GPU as `cuda` does.
+
+    Attributes
+    ----------
+    gpu : GPUs that a training or prediction asks for, 0 or 1.
+    gpu_slots : how many of them this machine takes at a time; 1 where it has no GPU, so that what
+        asks for `cuda` starts, and says what is wrong.
     """
 
-    def __init__(self, config: dict):
+    def __init__(self, config: dict, elsewhere: bool = False):
         unknown = set(config) - {"benchmark", "data", "scale"}
         if unknown:
             raise InputError(f"--config {unknown.pop()}=...: write benchmark=, data= or scale=.")
@@ -77,7 +85,10 @@ class Dag:
         self.arguments = " ".join(f"--{k} {shlex.quote(v)}" for k, v in chosen.items())
         speed = self.benchmark.speed
         self.threads = speed.threads
-        self.gpu = int(speed.device == "cuda" or (speed.device == "auto" and count_gpus() > 0))
+        gpus = count_gpus()
+        wanted = speed.device == "auto" and (elsewhere or gpus > 0)
+        self.gpu = int(speed.device == "cuda" or wanted)
+        self.gpu_slots = max(1, gpus) * speed.slots_per_gpu
 
     def targets(self) -> list[Path]:
         """What `snakemake` makes when asked for nothing else."""
