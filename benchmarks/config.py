@@ -5,17 +5,42 @@ all that only affects how soon it is there. Changing `speed` reruns nothing.
 """
 
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
+from benchmarks import plain_yaml
 from benchmarks.errors import InputError
 
 FOLDER = Path(__file__).parent
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**6)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+def _each_once(values: tuple) -> tuple:
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} is listed twice; list it once")
+    return values
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("write one line of text")
+    return text
 
 
 class _Section(BaseModel):
@@ -33,7 +58,7 @@ class Cohort(_Section):
 
     source: Literal["phantom", "brats"]
     patients: Annotated[int, Field(ge=3, le=999)] = 20
-    seed: int = 0
+    seed: Seed = 0
     path: Path | None = None
 
 
@@ -41,7 +66,7 @@ class Split(_Section):
     """Shares of train, validation and test patients; `file` takes somebody's own split instead."""
 
     fractions: tuple[Count, Count, Count] = (7, 1, 2)
-    seed: int = 0
+    seed: Seed = 0
     file: Path | None = None
 
 
@@ -90,14 +115,16 @@ class Results(_Section):
     conventions : whether to score under those of `conventions.yaml` too, for Table VII.
     """
 
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_each_once)] = (0,)
     split: Split = Split()
     slices: Slices = Slices()
     training: Training = Training()
     entries: tuple[str, ...] | None = None
     segmentor: str = "unet"
     params: dict[str, dict[str, Any]] = {}
-    protocols: tuple[Literal["paper", "strict"], ...] = ("paper", "strict")
+    protocols: Annotated[
+        tuple[Literal["paper", "strict"], ...], Field(min_length=1), AfterValidator(_each_once)
+    ] = ("paper", "strict")
     conventions: bool = True
 
 
@@ -127,7 +154,7 @@ class Benchmark(_Section):
     """A benchmark file, with the name that its results go by."""
 
     name: str
-    title: str
+    title: Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
     cohort: Cohort
     results: Results = Results()
     speed: Speed = Speed()
@@ -170,11 +197,14 @@ def load(benchmark: str, data: str | None = None, scale: str | None = None) -> B
     if scale:
         sources.add(_find(scale, FOLDER / "scales"))
     content = sources.merged()
+    if "name" in content:
+        where = sources.where(("name",))
+        raise InputError(f"{where}: there is no such key. A benchmark goes by its file's name.")
     content["name"] = "-".join(path.stem for path in sources.paths)
-    if data:
-        content.setdefault("cohort", {})["path"] = data
+    if data and isinstance(content.setdefault("cohort", {}), dict):
+        content["cohort"]["path"] = data
     try:
-        loaded = Benchmark(**content)
+        loaded = Benchmark.model_validate(content)
     except ValidationError as error:
         raise InputError("\n".join(_explain(e, sources) for e in error.errors())) from None
     loaded._sources = sources
@@ -186,6 +216,12 @@ def _find(name: str, folder: Path) -> Path:
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml") if _is_benchmark(p)))
         raise InputError(f"There is no {path}. Write one of: {known}; or the path of a .yaml file.")
+    if not _NAME.fullmatch(path.stem):
+        raise InputError(
+            f"{path}: a benchmark goes by its file's name, which becomes part of paths and of "
+            f"commands, and {path.stem!r} cannot. Rename the file to letters, digits, `_`, `-` and "
+            "`.`, beginning with a letter or a digit."
+        )
     return path
 
 
@@ -204,13 +240,12 @@ class _Sources:
             self.add(path)
 
     def add(self, path: Path) -> None:
-        text = path.read_text()
         try:
-            tree, content = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"{path} is not YAML: {error}") from None
+            tree, content = plain_yaml.read(path)
+        except plain_yaml.NotPlain as error:
+            raise InputError(f"{path} is not YAML as we take it: {error}.") from None
         if not isinstance(content, dict):
-            raise InputError(f"{path}: expected keys such as `results:`, found {content!r}.")
+            raise InputError(f"{path}: expected keys such as `results:`, found {content!r:.200}.")
         self.paths.append(path)
         self.trees.append(tree)
         self.contents.append(content)
@@ -242,10 +277,10 @@ def _nested(*values: Any) -> bool:
 def _line(node: yaml.Node, keys: tuple[str | int, ...]) -> int | None:
     line = None
     for key in keys:
-        child = next((c for k, c in _children(node) if k[0] == key), None)
+        child = next((c for k, c in _children(node) if str(k[0]) == str(key)), None)
         if child is None:
             return None
-        line = next(k[1] for k, _ in _children(node) if k[0] == key)
+        line = next(k[1] for k, _ in _children(node) if str(k[0]) == str(key))
         node = child
     return line
 
@@ -270,7 +305,9 @@ def _explain(fault: dict, sources: _Sources) -> str:
         return f"{sources.where(keys)}: this key is missing; add it."
     if not keys:
         return f"{sources.where(keys)}: {message}."
-    return f"{sources.where(keys)}: found {fault['input']!r}. {message}."
+    found = repr(fault["input"])
+    found = found if len(found) <= 200 else f"{found[:200]}..."
+    return f"{sources.where(keys)}: found {found}. {message}."
 
 
 def _suggest(keys: tuple[str | int, ...]) -> str:

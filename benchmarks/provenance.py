@@ -175,7 +175,8 @@ def read_manifest(path: Path) -> Manifest:
         raise InputError(f"There is no {path}. {mend}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    # Brackets within brackets lead Python's parser too deep.
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON, or cut short ({error}). {mend}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} is no manifest. {mend}")

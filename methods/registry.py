@@ -6,12 +6,19 @@ import traceback
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
+from benchmarks import plain_yaml
 from methods.contract import Control, Entry, MethodError, Params, Segmentor, Synthesizer
 
 Kind = Literal["synthesis", "joint", "segmentation", "control"]
@@ -24,6 +31,12 @@ BASES: dict[str, type[Entry]] = {
     "segmentation": Segmentor,
     "control": Control,
 }
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("write one line of text")
+    return text
 
 
 class Variant(BaseModel):
@@ -54,11 +67,11 @@ class Description(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    title: str
+    title: Annotated[str, AfterValidator(_one_line)]
     summary: str
     kind: Kind
     pairing: Literal["paired", "unpaired"] = "paired"
-    inputs: tuple[Modality, ...] = ("t1", "t2", "flair")
+    inputs: Annotated[tuple[Modality, ...], Field(min_length=1)] = ("t1", "t2", "flair")
     reference: str | None = None
     pretrained: str | None = None
     trained: bool = True
@@ -87,6 +100,26 @@ class Description(BaseModel):
                     f"variants.{name}.continues: no variant `{variant.continues}`; "
                     f"there are {', '.join(['base', *self.variants])}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _inputs_are_named_once(self) -> "Description":
+        if len(set(self.inputs)) < len(self.inputs):
+            raise ValueError("inputs: a modality is listed twice; list it once")
+        return self
+
+    @model_validator(mode="after")
+    def _variants_continue_in_no_circle(self) -> "Description":
+        for name in self.variants:
+            before, seen = name, set()
+            while before in self.variants:
+                if before in seen:
+                    raise ValueError(
+                        f"variants.{name}.continues: {', '.join(sorted(seen))} continue each "
+                        "other; one of them must start anew, without `continues`"
+                    )
+                seen.add(before)
+                before = self.variants[before].continues
         return self
 
 
@@ -244,13 +277,15 @@ def discover(folder: Path = FOLDER) -> dict[str, Method]:
 def _read(path: Path) -> Description:
     where = f"methods/{path.parent.name}/method.yaml"
     try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise MethodError(f"{where} is not YAML: {error}") from None
+        _, content = plain_yaml.read(path)
+    except plain_yaml.NotPlain as error:
+        raise MethodError(f"{where} is not YAML as we take it: {error}.") from None
     if not isinstance(content, dict):
-        raise MethodError(f"{where}: expected keys such as `title` and `kind`, found {content!r}.")
+        raise MethodError(
+            f"{where}: expected keys such as `title` and `kind`, found {content!r:.200}."
+        )
     try:
-        return Description(**content)
+        return Description.model_validate(content)
     except ValidationError as error:
         raise MethodError(f"{where}: {_first(error)}.") from None
 

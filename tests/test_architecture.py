@@ -15,6 +15,8 @@ ALLOWED = {
     "methods": {"methods"},
     "workflow": {"workflow", "benchmarks", "methods"},
 }
+# It reads YAML that people wrote as the judge does; the entries that it finds do not.
+EXCEPTED = {"methods/registry.py": {"benchmarks"}}
 
 
 def imported(path: Path) -> set[str]:
@@ -33,7 +35,8 @@ def test_arrows(package):
     files = sorted((ROOT / package).rglob("*.py"))
     assert files
     for path in files:
-        strangers = (imported(path) & ALLOWED.keys()) - ALLOWED[package]
+        allowed = ALLOWED[package] | EXCEPTED.get(path.relative_to(ROOT).as_posix(), set())
+        strangers = (imported(path) & ALLOWED.keys()) - allowed
         assert not strangers, f"{path} imports {strangers}"
 
 

@@ -276,6 +276,14 @@ def test_trailing_axis_of_one_is_dropped(tmp_path):
     np.testing.assert_array_equal(patient.volumes["flair"], arrays()["flair"])
 
 
+def test_extensions_between_header_and_voxels_are_passed_over(tmp_path):
+    folder = write_patient(tmp_path / "P")
+    image = nib.Nifti1Image(arrays()["t2"], LPS)
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"made by hand " * 200))
+    nib.save(image, folder / "P_t2.nii.gz")
+    np.testing.assert_array_equal(read_one(folder).volumes["t2"], arrays()["t2"])
+
+
 def test_segmentation_without_tumour_is_allowed(tmp_path):
     patient = read_one(write_patient(tmp_path / "P", seg=np.zeros(SHAPE, np.uint8)))
     assert not patient.has_tumour

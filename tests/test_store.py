@@ -175,6 +175,7 @@ def test_brats_diagonal(tmp_path):
     patient = store(tmp_path)
     meta = json.loads((tmp_path / "store" / "P1.json").read_text())
     meta["original_shape"], meta["original_affine"] = [240, 240, 155], np.eye(4).tolist()
+    meta["shape"], meta["tumour_per_slice"] = [155, 240, 240], [0] * 155
     (tmp_path / "store" / "P1.json").write_text(json.dumps(meta))
     reopened = StoredPatient(tmp_path / "store", patient.patient)
     assert reopened.diagonal_mm == pytest.approx(373.13, abs=0.005)

@@ -47,6 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
         module, names = VERBS[verb]
         function = getattr(importlib.import_module(module), f"run_{verb}")
         values = {name: chosen[name] for name in names}
+        if "seed" in values and values["seed"] not in benchmark.results.seeds:
+            seeds = ", ".join(map(str, benchmark.results.seeds))
+            where = benchmark.where("results", "seeds")
+            raise InputError(f"{where}: {values['seed']} is none of the seeds, {seeds}.")
         with _watched(benchmark, verb, **values) if "run" in values else nullcontext():
             function(benchmark, **values)
     except KeyboardInterrupt as interrupt:

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from benchmarks.cohorts.brats import PatientFiles, find_patients
-from benchmarks.cohorts.split import Row, read_split, split, write_split
+from benchmarks.cohorts.split import SPLITS, Row, read_split, split, write_split
 from benchmarks.cohorts.store import Grid, StoredPatient, prepare
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
@@ -34,12 +34,30 @@ def stored_patients(benchmark: Benchmark, split: str | None = None) -> list[Stor
     """The prepared patients of one split, or all, in the split file's order."""
     layout = Layout(benchmark.name)
     rows = read_split(layout.split)
-    return [StoredPatient(layout.store, row.patient) for row in rows if split in (None, row.split)]
+    return [stored(benchmark, row.patient) for row in rows if split in (None, row.split)]
+
+
+def stored(benchmark: Benchmark, patient: str) -> StoredPatient:
+    """One prepared patient, prepared for this benchmark's grid."""
+    one = StoredPatient(Layout(benchmark.name).store, patient)
+    if one.grid != _grid(benchmark):
+        raise InputError(
+            f"Patient {patient} was prepared for another `results.slices`: {one.grid} instead of "
+            f"{_grid(benchmark)}. Run prepare for all patients again, then split."
+        )
+    return one
+
+
+def _grid(benchmark: Benchmark) -> Grid:
+    return Grid(**benchmark.results.slices.model_dump())
 
 
 def with_cohort(digest: str, benchmark: Benchmark) -> str:
     """`digest`, made to depend on the patients' files and their split too."""
     layout = Layout(benchmark.name)
+    missing = [str(path) for path in (layout.manifest, layout.split) if not path.is_file()]
+    if missing:
+        raise InputError(f"There is no {' and no '.join(missing)}. Make it with the split command.")
     parts = [digest.encode(), layout.manifest.read_bytes(), layout.split.read_bytes()]
     return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
@@ -48,17 +66,22 @@ def run_simulate(benchmark: Benchmark, patient: str) -> None:
     """Write a phantom patient's BraTS folder."""
     from benchmarks.cohorts.phantom import simulate
 
+    if benchmark.cohort.source != "phantom":
+        raise InputError(f"Benchmark `{benchmark.name}` reads BraTS folders: nothing to simulate.")
+    _known(patient, patient_files(benchmark))
     simulate(patient, Layout(benchmark.name).phantom, benchmark.cohort.seed)
 
 
 def run_prepare(benchmark: Benchmark, patient: str) -> None:
     """Check, normalise and store one patient."""
     known = patient_files(benchmark)
-    if patient not in known:
-        raise InputError(f"There is no patient {patient}; there are {', '.join(known)}.")
-    slices = benchmark.results.slices
-    grid = Grid(crop=slices.crop, downsample=slices.downsample, step=slices.step)
-    prepare(known[patient], Layout(benchmark.name).store, grid)
+    _known(patient, known)
+    prepare(known[patient], Layout(benchmark.name).store, _grid(benchmark))
+
+
+def _known(patient: str, cohort: dict[str, PatientFiles]) -> None:
+    if patient not in cohort:
+        raise InputError(f"There is no patient {patient!r}; there are {', '.join(cohort)}.")
 
 
 def assign(benchmark: Benchmark, files: dict[str, PatientFiles]) -> list[Row]:
@@ -69,6 +92,8 @@ def assign(benchmark: Benchmark, files: dict[str, PatientFiles]) -> list[Row]:
         return split(cohort, settings.fractions, settings.seed)
     rows = read_split(settings.file)
     _check_same_patients(set(files), {row.patient for row in rows}, settings.file)
+    if empty := ", ".join(name for name in SPLITS if name not in {row.split for row in rows}):
+        raise InputError(f"{settings.file} gives no patient to {empty}. Give at least one to each.")
     return rows
 
 
@@ -76,10 +101,10 @@ def run_split(benchmark: Benchmark) -> None:
     """Write the split, and the manifest of what was read."""
     layout = Layout(benchmark.name)
     files = patient_files(benchmark)
-    stored = [StoredPatient(layout.store, name) for name in files]
     rows = assign(benchmark, files)
-    _check_tumours(stored, {r.patient: r.split for r in rows})
-    _write_manifest(stored, layout.manifest)
+    prepared = [stored(benchmark, name) for name in files]
+    _check_tumours(prepared, {r.patient: r.split for r in rows})
+    _write_manifest(prepared, layout.manifest)
     write_split(rows, layout.split)
     for name in ("train", "val", "test"):
         grades = [r.grade or "grade not known" for r in rows if r.split == name]

@@ -7,6 +7,7 @@ one needs another's output, so a training that two rows need exists once.
 import difflib
 import hashlib
 import json
+import traceback
 from dataclasses import dataclass
 
 from benchmarks.config import Benchmark
@@ -74,7 +75,17 @@ class Run:
         return len(self.inputs) + (self.upstream is not None)
 
     def entry(self) -> Entry:
-        made = self.method.entry(self.params, self.channels)
+        try:
+            made = self.method.entry(self.params, self.channels)
+        except MethodError:
+            raise
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            raise MethodError(
+                f"methods/{self.method.name} cannot be built with {self.params!r}: "
+                f"{type(error).__name__}: {error} (raised in {last.filename}, line {last.lineno}). "
+                f"Mend `results.params.{self.method.name}`, or `build`."
+            ) from error
         self.method.load_pretrained(made)
         return made
 
@@ -182,6 +193,9 @@ class Plan:
         entry, _, variant = name.partition(".")
         self._known(entry, ("results", "entries"))
         method, variant = self.methods[entry], variant or "base"
+        if name != _join(entry, variant):
+            where = self.benchmark.where("results", "entries")
+            raise InputError(f"{where}: write `{_join(entry, variant)}` in place of `{name}`.")
         continues = method.variant(variant).continues
         if continues and _join(entry, continues) not in self.runs:
             self._add(_join(entry, continues))

@@ -7,17 +7,28 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.cohorts.store import StoredPatient, centre, from_int16, to_int16, to_nifti
+from benchmarks.cohorts.store import (
+    StoredPatient,
+    centre,
+    from_int16,
+    map_array,
+    to_int16,
+    to_nifti,
+)
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from benchmarks.files import write_atomically, write_gzip
 from benchmarks.scoring.regions import region_mask
+from methods.contract import CLASSES
 from workflow import inference
 from workflow.cohort import stored_patients
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
 from workflow.train import make_view, trained_entry
 from workflow.training.devices import device
+
+WRITERS = {"t1ce": "synthesize", "seg": "segment"}
+"""The command that makes each kind of volume."""
 
 
 def run_synthesize(benchmark: Benchmark, run: str, seed: int) -> None:
@@ -86,21 +97,20 @@ def read_prediction(
 
     Raises
     ------
-    InputError : it is missing, damaged, or of another grid than the patient's.
+    InputError : it is missing, damaged, of another grid than the patient's, or no prediction.
     """
     path = layout.predictions(run, seed, what) / f"{patient.patient}.npy"
-    mend = "Delete it and run the same command again."
+    mend = f"Delete it and make it again with {WRITERS[what]}."
+    size = (patient.shape[0], patient.grid.crop, patient.grid.crop)
     try:
-        volume = np.load(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}). {mend}") from None
-    crop = patient.grid.crop
-    if volume.shape != (patient.shape[0], crop, crop):
-        raise InputError(
-            f"{path} has shape {volume.shape}, but patient {patient.patient} in the store has "
-            f"{patient.shape[0]} slices of {crop} x {crop}. {mend}"
-        )
-    return from_int16(volume) if what == "t1ce" else volume
+        volume = np.array(map_array(path, {"t1ce": np.int16, "seg": np.uint8}[what], size))
+    except ValueError as error:
+        raise InputError(f"{path} cannot be used: {error}. {mend}") from None
+    if what == "t1ce":
+        return from_int16(volume)
+    if volume.max() >= CLASSES:
+        raise InputError(f"{path} holds class {volume.max()} of 0 to {CLASSES - 1}. {mend}")
+    return volume
 
 
 def run_export(benchmark: Benchmark, run: str, seed: int) -> None:

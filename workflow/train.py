@@ -83,7 +83,7 @@ def make_entry(plan: Plan, run: Run, seed: int) -> Entry:
     seed_torch(seed, _stream(run), "weights")
     entry = run.entry()
     if run.continues:
-        entry.restore(_trained(plan, run.continues, seed)["entry"], parts=True)
+        _restore(entry, plan, run.continues, seed, parts=True)
     return entry
 
 
@@ -94,26 +94,36 @@ def trained_entry(plan: Plan, run: Run, seed: int, where: torch.device) -> tuple
 
     Raises
     ------
-    InputError : its weights are missing, damaged, or of modalities in another order.
+    InputError : its weights are missing, damaged, or of another training.
     """
     seed_torch(seed, _stream(run), "weights")
     entry = run.entry()
-    if not run.trained:
-        return entry.to(where), Lesson(list(run.inputs), {})
-    content = _trained(plan, run.name, seed)
-    lesson = Lesson(content["inputs"], content["patients"])
-    if tuple(lesson.inputs) != run.inputs:
-        raise InputError(
-            f"{Layout(plan.benchmark.name).weights(run.name, seed)} was trained on "
-            f"{', '.join(lesson.inputs)}, but is to be given {', '.join(run.inputs)}. Delete it "
-            "and run the same command again."
-        )
-    entry.restore(content["entry"])
+    lesson = Lesson(list(run.inputs), {})
+    if run.trained:
+        content = _restore(entry, plan, run.name, seed)
+        lesson = Lesson(content["inputs"], content["patients"])
     return entry.to(where), lesson
 
 
-def _trained(plan: Plan, run: str, seed: int) -> dict:
-    return checkpoint.load(Layout(plan.benchmark.name).weights(run, seed))
+def _restore(entry: Entry, plan: Plan, run: str, seed: int, parts: bool = False) -> dict:
+    """Give `entry` the final weights of `run`, once they are seen to be of today's training."""
+    path = Layout(plan.benchmark.name).weights(run, seed)
+    mend = f"Delete it and train `{run}` again."
+    content = checkpoint.load(path)
+    if content.get("digest") != with_cohort(plan.digest(plan[run], seed), plan.benchmark):
+        raise InputError(
+            f"{path} holds the weights of another training: settings, code or patients are not "
+            f"those of then. {mend}"
+        )
+    try:
+        entry.restore(content["entry"], parts)
+    # What a state dict that does not fit raises is up to torch and to the entry.
+    except Exception as error:
+        raise InputError(f"{path} does not fit {type(entry).__name__}: {error}. {mend}") from None
+    tensors = [x for network in entry.networks.values() for x in network.state_dict().values()]
+    if not all(x.isfinite().all() for x in tensors):
+        raise InputError(f"{path} holds weights that are NaN or infinite. {mend}")
+    return content
 
 
 def _stream(run: Run) -> str:

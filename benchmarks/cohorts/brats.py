@@ -7,9 +7,10 @@ them, checks that they belong together, and gives them in one orientation with o
 import csv
 import gzip
 import hashlib
+import io
+import math
 import os
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from nibabel import orientations
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 
 from benchmarks.errors import InputError
 
@@ -30,22 +28,21 @@ _KINDS = (*MODALITIES, "seg")
 _SUFFIXES_2018 = {kind: f"_{kind}" for kind in _KINDS}
 _SUFFIXES_2023 = {"t1": "-t1n", "t2": "-t2w", "flair": "-t2f", "t1ce": "-t1c", "seg": "-seg"}
 _ENDINGS = (".nii.gz", ".nii")
-_IMAGE_NAME = re.compile(r"[^.].*[_-](t1|t2|flair|t1ce|t1n|t1c|t2w|t2f|seg)\.nii(\.gz)?")
+_IMAGE_NAME = re.compile(r"[^.].*[_-](t1|t2|flair|t1ce|t1n|t1c|t2w|t2f|seg)\.nii(\.gz)?", re.DOTALL)
 # BraTS20_Training_355 ships its segmentation as W39_1998.09.19_Segm.nii.
 _STRAY_SEGMENTATION = re.compile(r"[^.].*_Segm\.nii(\.gz)?")
 # Kaggle's copy has two folders around the patients; around them or within may be HGG and LGG.
 _LEVELS_ABOVE_PATIENTS = 3
 
 _AFFINE_TOLERANCE = 1e-3
-_UNREADABLE = (
-    EOFError,
-    OSError,
-    ValueError,
-    zlib.error,
-    HeaderDataError,
-    ImageFileError,
-    WrapStructError,
-)
+_VOXEL_MM = (0.01, 100)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_HEADER_BYTES = 352
+# BraTS volumes have 9 million voxels, at most 72 MB.
+_LARGEST_BYTES = 10**9
+_TRAILING_BYTES = 10**6
+# What NIfTI calls its spatial units: not said, and millimetres.
+_MILLIMETRES = (0, 2)
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,8 @@ def find_patients(root: Path) -> list[PatientFiles]:
     around either. Grades come from those subfolders or from name_mapping.csv.
 
     Raises InputError for a folder that does not exist or has no patient in it, for a patient
-    that lacks a file or has one twice, and for two patients of one name.
+    that lacks a file or has one twice, for two patients of one name, for a name that cannot be
+    part of paths and commands, for a file that is none, and for a link that leads out of `root`.
     """
     root = Path(root)
     if not root.is_dir():
@@ -115,8 +113,16 @@ def find_patients(root: Path) -> list[PatientFiles]:
                 f"Patient {patient} lies twice under {root}: in {found[patient].t1.parent} and "
                 f"in {folder}. Remove or rename one of the two."
             )
+        if not _NAME.fullmatch(patient):
+            raise InputError(
+                f"{folder}: a patient goes by the folder's name, which becomes part of paths and "
+                f"of commands, and {patient!r} cannot. Rename it, and its files, to at most 100 "
+                "letters, digits, `_`, `-` and `.`, beginning with a letter or a digit."
+            )
         grade = folder_grade or mapped.get(patient)
         paths = {kind: folder / _file_name(folder, kind, names) for kind in _KINDS}
+        for path in paths.values():
+            _check_place(patient, path, root)
         found[patient] = PatientFiles(patient, grade, **paths)
     if not found:
         raise InputError(
@@ -134,13 +140,15 @@ def read_patient(files: PatientFiles) -> Patient:
     as BraTS files already lie. Labels of all releases become 0 to 3. A segmentation without
     tumour is allowed; see `Patient.has_tumour`.
 
-    Raises InputError for a file that cannot be read or is not 3-D, for shapes or affines that
-    differ between files, for labels that BraTS does not have, and for a volume that holds NaN or
-    infinity or one value only.
+    Raises InputError for a file that cannot be read or is not 3-D, for a header that says another
+    unit than millimetres, no place in space or more voxels than memory should hold, for shapes or
+    affines that differ between files, for labels that BraTS does not have, and for a volume that
+    holds NaN or infinity or one value only. No more of a file is unpacked than its header says.
     """
     digests, arrays, affines = {}, {}, {}
     for kind, path in files.all_files.items():
         image, digests[kind] = _read_image(files.patient, path)
+        _check_space(files.patient, path, image)
         arrays[kind], affines[kind] = _to_lps(_array_3d(files.patient, path, image), image.affine)
     _check_same_grid(files, arrays, affines)
     labels = _unified_labels(files.patient, files.seg, arrays.pop("seg"))
@@ -201,6 +209,25 @@ def _file_name(folder: Path, kind: str, names: set[str]) -> str:
     return present[0]
 
 
+def _check_place(patient: str, path: Path, root: Path) -> None:
+    for link in (path.parent, path):
+        if link.is_symlink() and not _target(link).is_relative_to(root):
+            raise InputError(
+                f"Patient {patient}: {link} is a link to {_target(link)}, outside of {root}. Put "
+                "a copy in its place, or give the folder that holds the patients themselves."
+            )
+    if not path.is_file():
+        raise InputError(
+            f"Patient {patient}: {path} is no file: a folder, a pipe, or a link to nothing. Put "
+            "the BraTS original in its place."
+        )
+
+
+def _target(link: Path) -> Path:
+    # Path.resolve raises where links go round in a circle.
+    return Path(os.path.realpath(link))
+
+
 def _mapped_grades(folders: set[Path]) -> dict[str, str]:
     """Grades by patient from the name_mapping.csv of BraTS 2020 in any of the folders."""
     paths = [folder / "name_mapping.csv" for folder in sorted(folders)]
@@ -211,8 +238,14 @@ def _mapped_grades(folders: set[Path]) -> dict[str, str]:
 
 
 def _read_name_mapping(path: Path) -> dict[str, str]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"{path} cannot be read as CSV ({error}). Copy it again, or remove it: without it no "
+            "patient has a grade."
+        ) from None
     # Mappings of other years lack the column: there the grade is the subfolder's name.
     return {
         row["BraTS_2020_subject_ID"]: row["Grade"]
@@ -223,19 +256,44 @@ def _read_name_mapping(path: Path) -> dict[str, str]:
 
 def _read_image(patient: str, path: Path) -> tuple[nib.Nifti1Image, str]:
     """The image, wholly in memory, and the sha256 of the file: the disk is read only once."""
+    # Nibabel and zlib raise whatever a damaged byte leads them to: a dozen kinds so far.
     try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise ValueError(f"it has more than {_LARGEST_BYTES} bytes")
         stored = path.read_bytes()
-        data = gzip.decompress(stored) if stored.startswith(b"\x1f\x8b") else stored
-        image = nib.Nifti1Image.from_bytes(data)
+        image = nib.Nifti1Image.from_bytes(_unpacked(stored))
         return image, hashlib.sha256(stored).hexdigest()
-    except _UNREADABLE as error:
+    except Exception as error:
         raise _unreadable(patient, path, error) from error
+
+
+def _unpacked(stored: bytes) -> bytes:
+    """The bytes of a NIfTI file, compressed or not, once its header is seen to fit them."""
+    packed = stored.startswith(b"\x1f\x8b")
+    with gzip.GzipFile(fileobj=io.BytesIO(stored)) if packed else io.BytesIO(stored) as file:
+        start = file.read(_HEADER_BYTES)
+        header = nib.Nifti1Header(start[:348], check=False)
+        # Python's numbers, which do not overflow.
+        if header["sizeof_hdr"] != 348:
+            raise ValueError(f"its header begins with {header['sizeof_hdr']} instead of 348")
+        shape = [int(n) for n in header["dim"][1 : 1 + header["dim"][0]]]
+        size = math.prod(shape) * header.get_data_dtype().itemsize
+        offset = max(_HEADER_BYTES, int(header["vox_offset"]))
+        if min(shape) < 1 or offset + size > _LARGEST_BYTES:
+            raise ValueError(f"its header says {shape} voxels that begin at byte {offset}")
+        data = start + file.read(offset + size - len(start))
+        if len(data) < offset + size:
+            raise EOFError(f"{len(data)} bytes in place of {offset + size}")
+        # Read to the end, where gzip keeps its checksum.
+        if len(file.read(_TRAILING_BYTES)) == _TRAILING_BYTES:
+            raise ValueError("it goes on long after its voxels")
+    return data
 
 
 def _array_3d(patient: str, path: Path, image: nib.Nifti1Image) -> np.ndarray:
     try:
         array = np.asanyarray(image.dataobj)
-    except _UNREADABLE as error:
+    except Exception as error:
         raise _unreadable(patient, path, error) from error
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
@@ -246,7 +304,8 @@ def _array_3d(patient: str, path: Path, image: nib.Nifti1Image) -> np.ndarray:
         )
     # A scale factor in the header makes nibabel compute in float64.
     dtype = np.dtype(np.float32) if array.dtype.kind == "f" else array.dtype.newbyteorder("=")
-    return array.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is told as infinite
+        return array.astype(dtype, copy=False)
 
 
 def _unreadable(patient: str, path: Path, error: Exception) -> InputError:
@@ -254,6 +313,23 @@ def _unreadable(patient: str, path: Path, error: Exception) -> InputError:
         f"Patient {patient}: {path} cannot be read as NIfTI ({error}). It is damaged or was not "
         "copied to its end: copy or download it again."
     )
+
+
+def _check_space(patient: str, path: Path, image: nib.Nifti1Image) -> None:
+    unit = int(image.header["xyzt_units"]) & 7
+    if unit not in _MILLIMETRES:
+        raise InputError(
+            f"Patient {patient}: {path} says that it is measured in another unit than millimetres "
+            f"(xyzt_units {unit}). Replace it by the BraTS original."
+        )
+    affine = image.affine[:3, :3]
+    sizes = nib.affines.voxel_sizes(image.affine)
+    flat = not np.isfinite(image.affine).all() or np.linalg.matrix_rank(affine) < 3
+    if flat or sizes.min() < _VOXEL_MM[0] or sizes.max() > _VOXEL_MM[1]:
+        raise InputError(
+            f"Patient {patient}: the affine of {path} gives its voxels no place or no size in "
+            f"space: {image.affine.tolist()}. Replace it by the BraTS original."
+        )
 
 
 def _to_lps(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

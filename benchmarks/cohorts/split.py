@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from benchmarks.cohorts.brats import GRADES
 from benchmarks.errors import InputError
@@ -103,26 +104,36 @@ def read_split(path: Path) -> list[Row]:
     """
     if not path.is_file():
         raise InputError(f"There is no split file {path}. Make it with the split command.")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        if tuple(header) != COLUMNS:
-            raise InputError(
-                f"{path}, line 1: the columns are {','.join(header) or 'missing'}. They should be "
-                f"{','.join(COLUMNS)}."
-            )
-        rows: dict[str, Row] = {}
-        for cells in reader:
-            row = _row(cells, f"{path}, line {reader.line_num}")
-            if row.patient in rows:
-                raise InputError(
-                    f"{path}, line {reader.line_num}: patient {row.patient} is already in a line "
-                    "above. Keep one of the two."
-                )
-            rows[row.patient] = row
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = _rows(path, file)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"{path} cannot be read as CSV ({error}). Make it anew with the split command."
+        ) from None
     if not rows:
         raise InputError(f"{path} lists no patient. Make it anew with the split command.")
     return list(rows.values())
+
+
+def _rows(path: Path, file: TextIO) -> dict[str, Row]:
+    reader = csv.reader(file)
+    header = next(reader, [])
+    if tuple(header) != COLUMNS:
+        raise InputError(
+            f"{path}, line 1: the columns are {','.join(header) or 'missing'}. They should be "
+            f"{','.join(COLUMNS)}."
+        )
+    rows: dict[str, Row] = {}
+    for cells in reader:
+        row = _row(cells, f"{path}, line {reader.line_num}")
+        if row.patient in rows:
+            raise InputError(
+                f"{path}, line {reader.line_num}: patient {row.patient} is already in a line "
+                "above. Keep one of the two."
+            )
+        rows[row.patient] = row
+    return rows
 
 
 def _split_of(patient: str, fractions: Fractions, seed: int) -> str:
@@ -164,6 +175,8 @@ def _row(cells: list[str], place: str) -> Row:
     if len(cells) != len(COLUMNS) or not cells[0]:
         raise InputError(f"{place}: found {cells}. Write a patient, a grade (or none), a split.")
     patient, grade, name = cells
+    if "/" in patient or "\0" in patient:
+        raise InputError(f"{place}: {patient!r} is no patient's name. Write the folder's name.")
     if grade not in ("", *GRADES):
         raise InputError(f"{place}: {grade} is no grade. Write {', '.join(GRADES)} or nothing.")
     if name not in SPLITS:

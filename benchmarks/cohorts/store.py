@@ -23,10 +23,11 @@ Brain
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import nibabel as nib
 import numpy as np
@@ -187,11 +188,34 @@ class StoredPatient:
 
     @cached_property
     def _array(self) -> np.ndarray:
-        return np.load(self._path, mmap_mode="r")
+        (z0, z1), (y0, y1), (x0, x1) = self.meta.box
+        try:
+            return map_array(self._path, np.int16, (z1 - z0, len(CHANNELS), y1 - y0, x1 - x0))
+        except ValueError as error:
+            raise _stale(self._path, str(error)) from None
 
     def __getstate__(self) -> dict:
         # A pickled memory map would carry the whole array: the receiver maps the file anew.
         return {name: value for name, value in vars(self).items() if name != "_array"}
+
+
+def map_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
+    """The array of a .npy file, mapped into memory; nothing is read before it is asked for.
+
+    Raises ValueError, with a clause that says what was found, unless it is whole and of that type
+    and shape. Objects, which numpy would have to unpickle, are of no such type.
+    """
+    try:
+        with np.errstate(over="ignore"):  # a shape that overflows fits no file
+            array = np.lib.format.open_memmap(path, mode="r")
+    # A damaged header is Python source to numpy, and fails in as many ways.
+    except Exception as error:
+        raise ValueError(f"it is no whole .npy file ({error})") from None
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(
+            f"it holds {array.dtype} of shape {array.shape} instead of {np.dtype(dtype)} of {shape}"
+        )
+    return array
 
 
 def to_int16(images: np.ndarray) -> np.ndarray:
@@ -255,9 +279,15 @@ def _slices(patient: Patient, grid: Grid) -> tuple[Slices3D, np.ndarray, dict[st
     volumes = {modality: patient.volumes[modality].T for modality in MODALITIES}
     tumour_labels = patient.labels.T
     brains = {modality: _brain(volume) for modality, volume in volumes.items()}
-    brain = tumour_labels > 0
-    for own_brain in brains.values():
-        brain |= own_brain
+    brain = np.logical_or.reduce(list(brains.values()))
+    tumour = tumour_labels > 0
+    if tumour.any() and not (tumour & brain).any():
+        raise InputError(
+            f"Patient {patient.patient}: the whole tumour of the segmentation lies outside the "
+            "brain: the two belong to different patients or places. Replace the segmentation by "
+            "the BraTS original."
+        )
+    brain |= tumour
 
     box = _bounding_blocks(brain, grid.block)
     outside = ~_majority(_cut(brain, box, grid.block, False), grid.block)
@@ -444,15 +474,58 @@ def _read_meta(path: Path) -> Meta:
             f"Patient {path.stem} is not in the store {path.parent}: {path.name} is missing. "
             "Run prepare for this patient."
         ) from None
-    except ValueError as error:
+    # Brackets within brackets lead Python's parser too deep.
+    except (OSError, ValueError, RecursionError) as error:
         raise _stale(path, f"it is not JSON ({error})") from None
     version = fields.get("format") if isinstance(fields, dict) else None
     if version != _FORMAT:
         raise _stale(path, f"its format is {version} and this version reads {_FORMAT}")
     try:
-        return Meta(**fields)
+        meta = Meta(**fields)
     except TypeError as error:
         raise _stale(path, f"its keys are not those of format {_FORMAT} ({error})") from None
+    for key, kind in get_type_hints(Meta).items():
+        if not _is_of(kind, fields[key]):
+            raise _stale(path, f"its `{key}` is {fields[key]!r:.200}")
+    if wrong := _contradicting(meta, path.stem):
+        raise _stale(path, f"its {wrong} cannot be")
+    return meta
+
+
+def _is_of(kind: Any, value: object) -> bool:
+    """Whether a value from JSON is of a type of `Meta`, its numbers finite."""
+    inner = get_args(kind)
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(_is_of(inner[0], item) for item in value)
+    if get_origin(kind) is dict:
+        return isinstance(value, dict) and all(_is_of(inner[1], item) for item in value.values())
+    if inner:
+        return any(_is_of(one, value) for one in inner)
+    if type(value) is int and kind in (int, float):
+        return abs(value) < 2**63
+    return type(value) is kind and (kind is not float or math.isfinite(value))
+
+
+def _contradicting(meta: Meta, patient: str) -> str:
+    """What does not fit the file's name or the rest, if anything."""
+    if meta.patient != patient:
+        return f"`patient` {meta.patient!r}"
+    if meta.grid.keys() != {"crop", "downsample", "step"} or min(meta.grid.values()) < 1:
+        return f"`grid` {meta.grid}"
+    block = Grid(**meta.grid).block
+    if len(meta.original_shape) != 3 or min(meta.original_shape) < 1:
+        return f"`original_shape` {meta.original_shape}"
+    if meta.shape != [-(-n // b) for n, b in zip(meta.original_shape[::-1], block, strict=True)]:
+        return f"`shape` {meta.shape}"
+    if [len(ends) for ends in meta.box] != [2, 2, 2] or not all(
+        0 <= start < stop <= full for (start, stop), full in zip(meta.box, meta.shape, strict=True)
+    ):
+        return f"`box` {meta.box}"
+    if [len(row) for row in meta.original_affine] != [4] * 4:
+        return "`original_affine`"
+    if len(meta.tumour_per_slice) != meta.shape[0]:
+        return "`tumour_per_slice`"
+    return "" if len(meta.spacing) == 3 else f"`spacing` {meta.spacing}"
 
 
 def _check_array_file(path: Path, meta: Meta) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -13,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from benchmarks import plain_yaml
 from benchmarks.errors import InputError
 
 PUBLISHED = Path(__file__).parents[1] / "published.yaml"
@@ -145,11 +145,9 @@ class Published(_Strict):
 def read_published(path: Path = PUBLISHED) -> Published:
     """Reads and checks the file; an InputError names the file and each wrong key."""
     try:
-        return Published.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML. {error}") from error
+        return Published.model_validate(plain_yaml.read(path)[1])
+    except plain_yaml.NotPlain as error:
+        raise InputError(f"{path} is not YAML as we take it: {error}.") from error
     except ValidationError as error:
         lines = [f"{path}: {_describe(problem)}" for problem in error.errors()]
         raise InputError("\n".join(lines)) from error

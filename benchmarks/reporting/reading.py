@@ -1,5 +1,6 @@
 """Reads CSV files of one kind into one table, naming file and line of whatever is wrong."""
 
+import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,16 +44,26 @@ def read_files(paths: Iterable[Path], kind: Format) -> pd.DataFrame:
 
 
 def _read_file(path: Path, kind: Format) -> pd.DataFrame:
+    # Pandas would fill up a line that was cut short.
     try:
-        lines = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.reader(file, strict=True)
+            header, *rows = [[reader.line_num, *cells] for cells in reader if cells]
+    except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a {kind.noun} table ({error}).") from error
+    for line, *cells in rows:
+        if len(cells) != len(header) - 1:
+            raise InputError(
+                f"{path}, line {line}: found {len(cells)} cells instead of {len(header) - 1}. Was "
+                f"the file cut short? Delete it and make the {kind.noun} again."
+            )
+    lines = pd.DataFrame(rows, columns=["line", *header[1:]], dtype=str)
+    origin = f"{path}, line " + lines.pop("line")
     if sorted(lines.columns) != sorted(kind.columns):
         missing = sorted(set(kind.columns) - set(lines.columns)) or "none"
         unknown = sorted(set(lines.columns) - set(kind.columns)) or "none"
         raise InputError(f"{path}, line 1: columns missing: {missing}, unknown: {unknown}.")
-    # The header is line 1.
-    lines["origin"] = [f"{path}, line {line}" for line in range(2, len(lines) + 2)]
+    lines["origin"] = origin
     for column, sort in kind.numbers.items():
         lines[column] = _numbers(lines, column, sort)
     return lines
@@ -65,7 +76,7 @@ def _numbers(lines: pd.DataFrame, column: str, sort: str) -> pd.Series:
     if sort == "optional":
         wrong &= ~texts.str.lower().isin(["", "nan"])
     if sort == "whole":
-        wrong |= numbers % 1 != 0
+        wrong |= (numbers % 1 != 0) | (numbers.abs() >= 2**53)
     if wrong.any():
         first = lines[wrong].iloc[0]
         a_number = "a whole number" if sort == "whole" else "a number"

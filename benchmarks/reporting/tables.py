@@ -49,11 +49,33 @@ def read_scores(paths: Iterable[Path]) -> pd.DataFrame:
     """Reads score files into one table.
 
     Raises InputError, naming file and line, for other columns than COLUMNS, a value that is
-    not a number, a seed that is not a whole one, and a score that occurs twice.
+    not a number, a seed that is not a whole one, and a score that occurs twice; naming the system,
+    for a metric that there is not, and a value that it cannot have.
     """
     if not (files := list(paths)):
         raise InputError("No score files were given: score a system first.")
-    return read_files(files, _FORMAT)
+    scores = read_files(files, _FORMAT)
+    for metric, lines in scores.groupby("metric"):
+        _check_possible(metric, lines)
+    return scores
+
+
+def _check_possible(metric: str, lines: pd.DataFrame) -> None:
+    first = lines.iloc[0]
+    if metric not in METRICS:
+        raise InputError(
+            f"The scores of {first.system}, seed {first.seed}, name a metric {metric!r}; there are "
+            f"{', '.join(METRICS)}. Score the system again."
+        )
+    low, high = METRICS[metric].bounds
+    # Sums over voxels round.
+    wrong = lines[(lines["value"] < low - 1e-6) | (lines["value"] > high + 1e-6)]
+    if len(wrong):
+        first = wrong.iloc[0]
+        raise InputError(
+            f"The scores of {first.system}, seed {first.seed}, give patient {first.patient} a "
+            f"{metric} of {first.value}, but it is in [{low}, {high}]. Score the system again."
+        )
 
 
 def table(

@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -18,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from benchmarks import plain_yaml
 from benchmarks.errors import InputError
 from benchmarks.scoring.protocol import PROTOCOLS, Protocol, describe, load_protocol
 from benchmarks.scoring.regions import TASK_REGIONS
@@ -122,12 +122,11 @@ def read_conventions(path: Path = CONVENTIONS) -> tuple[Convention, ...]:
     two conventions of one name or one column's title.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        conventions = _LIST.validate_python(content)
+        conventions = _LIST.validate_python(plain_yaml.read(path)[1])
     except ValidationError as error:
         raise InputError(f"{path} is no list of conventions: {describe(error)}.") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {error}") from error
+    except plain_yaml.NotPlain as error:
+        raise InputError(f"{path} is not YAML as we take it: {error}.") from error
     names = [convention.name for convention in conventions]
     columns = [(metric, x.title) for x in conventions for metric in x.metrics]
     for what, found in {"name": [*names, BASE], "title": columns}.items():

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from benchmarks import plain_yaml
 from benchmarks.errors import InputError
 from benchmarks.scoring.overlap import (
     OVERLAP_METRICS,
@@ -147,11 +147,11 @@ def load_protocol(name: str, folder: Path = PROTOCOLS) -> Protocol:
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
         raise InputError(f"There is no protocol {name!r} in {folder}. Choose one of: {known}.")
     try:
-        protocol = Protocol.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        protocol = Protocol.model_validate(plain_yaml.read(path)[1])
     except ValidationError as error:
         raise InputError(f"{path} is not a protocol: {describe(error)}.") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {error}") from error
+    except plain_yaml.NotPlain as error:
+        raise InputError(f"{path} is not YAML as we take it: {error}.") from error
     if protocol.name != name:
         raise InputError(f"{path} calls itself {protocol.name!r}; its name must be {name!r}.")
     for task in ("synthesis", "segmentation"):

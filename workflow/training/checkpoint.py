@@ -5,6 +5,7 @@ A training's folder holds a file an epoch while it runs, of the epochs that it m
 """
 
 import fcntl
+import pickle
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -53,14 +54,22 @@ def load(path: Path) -> dict[str, Any]:
     """
     try:
         _check_sums(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds a {type(content).__name__}")
+        return content
     except FileNotFoundError:
         raise InputError(f"There is no {path}: run the training that writes it first.") from None
-    except Exception as error:
-        reason = next(iter(str(error).splitlines()), "")
+    except pickle.UnpicklingError:
+        # What torch says here is how to run the code nevertheless.
         raise InputError(
-            f"{path} cannot be read ({type(error).__name__}: {reason}). "
-            "Delete it and run the same command again."
+            f"{path} holds more than tensors and plain values, such as code, and was not loaded; "
+            "or it is damaged. Delete it and run the same command again."
+        ) from None
+    except Exception as error:
+        fault = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(
+            f"{path} cannot be read ({fault}). Delete it and run the same command again."
         ) from None
 
 

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from benchmarks.cohorts.brats import MODALITIES
-from benchmarks.cohorts.store import StoredPatient, from_int16
+from benchmarks.cohorts.store import StoredPatient, from_int16, map_array
 from benchmarks.errors import InputError
 from methods.contract import Batch
 from workflow.training.seeding import derive
@@ -57,7 +57,7 @@ class View:
         images, labels = patient.slice(z, self.crop)
         inputs = images[self.channels]
         if self.upstream:
-            made = from_int16(_volume(self.upstream, patient.patient)[z])
+            made = from_int16(self._volume(patient)[z])
             inputs = np.concatenate([inputs, made[None]])
         return inputs, images[MODALITIES.index("t1ce")][None], np.maximum(labels, 0)
 
@@ -66,15 +66,24 @@ class View:
         images, _ = patient.volume(self.crop)
         inputs = images[self.channels].swapaxes(0, 1)
         if self.upstream:
-            made = from_int16(_volume(self.upstream, patient.patient))
+            made = from_int16(self._volume(patient))
             inputs = np.concatenate([inputs, made[:, None]], axis=1)
         return np.ascontiguousarray(inputs)
 
+    def _volume(self, patient: StoredPatient) -> np.ndarray:
+        size = (patient.shape[0], self.crop, self.crop)
+        return _synthesised(self.upstream / f"{patient.patient}.npy", size)
+
 
 @cache
-def _volume(folder: Path, patient: str) -> np.ndarray:
+def _synthesised(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     """A synthesised volume, mapped into memory rather than read."""
-    return np.load(folder / f"{patient}.npy", mmap_mode="r")
+    try:
+        return map_array(path, np.int16, shape)
+    except ValueError as error:
+        raise InputError(
+            f"{path} cannot be used: {error}. Delete it and make it again with synthesize."
+        ) from None
 
 
 class SliceDataset(Dataset):
