@@ -138,6 +138,8 @@ class Speed(_Section):
     threads : CPU threads of one training, also what Snakemake counts it as.
     workers : loader processes of one training; 0 loads in the training process.
     inference_batch : slices at a time in prediction.
+    deterministic : on a GPU, take kernels that give the same numbers each time, which may be slower;
+        where there is none, torch names the operation in the log. A CPU needs no such thing.
     slots_per_gpu : trainings and predictions that share a GPU of this machine at a time; on a
         cluster each has a GPU of its own.
     """
@@ -148,6 +150,7 @@ class Speed(_Section):
     workers: Annotated[int, Field(ge=0)] = 0
     inference_batch: Count = 32
     slots_per_gpu: Count = 1
+    deterministic: bool = False
 
 
 class Benchmark(_Section):

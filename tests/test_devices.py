@@ -171,3 +171,14 @@ def test_cpu_is_given_where_it_is_asked_for():
 def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(InputError, match=r"speed\.device"), device(Speed(device="cuda")):
         pass
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_deterministic_kernels_are_asked_for(monkeypatch, wanted):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    with device(Speed(device="cpu", deterministic=wanted)):
+        assert torch.are_deterministic_algorithms_enabled() == wanted
+        assert torch.backends.cudnn.deterministic == wanted
+        assert ("CUBLAS_WORKSPACE_CONFIG" in os.environ) == wanted
+    with device(Speed(device="cpu")):
+        assert not torch.are_deterministic_algorithms_enabled()

@@ -49,6 +49,7 @@ def device(speed: Speed) -> Iterator[torch.device]:
         the GPU's memory.
     """
     torch.set_num_threads(speed.threads)
+    _repeat_exactly(speed.deterministic)
     try:
         with _slot(speed) as index:
             yield torch.device("cpu") if index is None else torch.device("cuda", index)
@@ -56,6 +57,15 @@ def device(speed: Speed) -> Iterator[torch.device]:
         if not _is_out_of_memory(error):
             raise
         raise InputError(_what_to_change(error, speed)) from None
+
+
+def _repeat_exactly(wanted: bool) -> None:
+    """Let torch take deterministic kernels, or whichever are fastest."""
+    if wanted:
+        # cuBLAS reads it when it starts; without it, its sums take whatever order comes.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(wanted, warn_only=True)
+    torch.backends.cudnn.deterministic = wanted
 
 
 def _slot(speed: Speed) -> contextmanager:
