@@ -138,7 +138,7 @@ class Speed(_Section):
     threads : CPU threads of one training, also what Snakemake counts it as.
     workers : loader processes of one training; 0 loads in the training process.
     inference_batch : slices at a time in prediction.
-    deterministic : on a GPU, take kernels that give the same numbers each time, which may be slower;
+    deterministic : on a GPU, take kernels that give the same numbers each time, be they slower;
         where there is none, torch names the operation in the log. A CPU needs no such thing.
     slots_per_gpu : trainings and predictions that share a GPU of this machine at a time; on a
         cluster each has a GPU of its own.
