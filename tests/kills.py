@@ -50,13 +50,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=200, help="at least so many")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and of the victims")
-    parser.add_argument("--mean", type=float, default=12, help="seconds before a kill")
+    parser.add_argument("--most", type=int, default=25, help="of them in a round, so that it ends")
+    parser.add_argument("--mean", type=float, default=8, help="seconds before a kill")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(Path(folder), random.Random(chosen.seed), chosen.mean)
         began = time.monotonic()
         while sum(trial.killed.values()) < chosen.kills:
-            trial.round()
+            trial.round(chosen.most)
             print(trial.rounds[-1], file=sys.stderr, flush=True)
         print(trial.summary(time.monotonic() - began))
         return int(not trial.all_equal)
@@ -79,30 +80,30 @@ class Trial:
         )
         self.folder = shutil.copytree(ROOT, folder / "repository", ignore=skipped)
         (self.folder / "small.yaml").write_text(SMALL)
-        self.chance, self.mean = chance, mean
+        self.chance, self.mean, self.pause = chance, mean, mean
         self.killed: Counter[str] = Counter()
         self.struck: Counter[str] = Counter()
         self.rounds: list[str] = []
         self.all_equal = True
-        with self._start() as undisturbed:
-            log, _ = undisturbed.communicate()
-        if undisturbed.returncode:
-            raise RuntimeError(f"the undisturbed run failed:\n{log[-3000:]}")
+        if self._start().wait():
+            raise RuntimeError(f"the undisturbed run failed:\n{self._said()}")
         self.expected = self._tables()
 
-    def round(self, most: int = 1000) -> None:
+    def round(self, most: int) -> None:
         """From nothing to the tables, with at most so many kills."""
         self._clear()
-        kills = 0
-        while True:
-            with self._start() as running:
-                struck = kills < most and self._strike(running)
-                kills += struck
-                log, _ = running.communicate()
-            if running.returncode == 0:
-                break
-            if kills >= most and not struck:
-                raise RuntimeError(f"it fails, though nobody disturbs it:\n{log[-3000:]}")
+        # Now in short order, so that jobs are hit at their start, now late, in the longer ones.
+        self.pause = self.mean * self.chance.choice([0.5, 1, 2])
+        kills, code = 0, None
+        while code != 0:
+            running, struck = self._start(), False
+            while (code := running.poll()) is None:
+                if kills == most:
+                    running.wait()
+                elif self._strike(running):
+                    kills, struck = kills + 1, True
+            if code != 0 and not struck:
+                raise RuntimeError(f"it fails, though nobody disturbs it:\n{self._said()}")
         self._wait_for_orphans()
         faults = self._differing()
         for pattern in ("results/**/.*.tmp", "results/**/failed-*"):
@@ -132,22 +133,27 @@ class Trial:
 
     def _start(self) -> subprocess.Popen:
         command = [sys.executable, "-m", "snakemake", "--cores", "2"]
-        return subprocess.Popen(
-            [*command, "--config", "benchmark=small.yaml"],
-            cwd=self.folder,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.folder)},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        # A file, not a pipe: jobs that outlive their Snakemake must not hold up the next one.
+        with (self.folder / "said").open("wb") as said:
+            return subprocess.Popen(
+                [*command, "--config", "benchmark=small.yaml"],
+                cwd=self.folder,
+                env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.folder)},
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _said(self) -> str:
+        return (self.folder / "said").read_text()[-3000:]
 
     def _strike(self, running: subprocess.Popen) -> bool:
         """Kill something of it at a random moment; False if it had ended by then."""
-        time.sleep(self.chance.expovariate(1 / self.mean))
-        if running.poll() is not None:
+        try:
+            running.wait(self.chance.expovariate(1 / self.pause))
             return False
-        jobs = _jobs(running.pid)
+        except subprocess.TimeoutExpired:
+            jobs = _jobs(running.pid)
         kind = self.chance.choice(["all", "all", "snakemake", "job"])
         number = self.chance.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
         if kind == "job" and not jobs:
@@ -189,11 +195,11 @@ class Trial:
 
 def _jobs(pid: int) -> dict[psutil.Process, str]:
     """The jobs that a Snakemake runs just now, and what each does."""
-    found = {}
-    for process in psutil.Process(pid).children(recursive=True):
-        if verb := _verb(process):
-            found[process] = verb
-    return found
+    try:
+        below = psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return {}
+    return {process: verb for process in below if (verb := _verb(process))}
 
 
 def _verb(process: psutil.Process, folder: Path | None = None) -> str:
