@@ -8,9 +8,6 @@ import json
 import os
 import platform
 import re
-import shutil
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import product
@@ -21,7 +18,6 @@ from benchmarks.config import Benchmark
 from benchmarks.provenance import (
     DATA,
     GROUP,
-    Code,
     Data,
     File,
     Manifest,
@@ -34,6 +30,7 @@ from benchmarks.reporting.cost import read_costs
 from workflow.checks import all_checks, rows
 from workflow.cohort import patient_files
 from workflow.layout import Layout
+from workflow.machine import describe_machine, git_state
 from workflow.plan import Plan, Run
 from workflow.tabulate import Pair, standing
 
@@ -58,7 +55,7 @@ def run_manifest(benchmark: Benchmark) -> None:
         command=_command(),
         code=git_state(ROOT),
         environment=_environment(),
-        machine=_machine(),
+        machine=describe_machine(),
         settings=benchmark.model_dump(mode="json"),
         runs=_describe(plan, reasons),
         checks=checks,
@@ -224,7 +221,8 @@ class _Book:
         for name in names:
             if name not in self.files and Path(name).is_file():
                 self.files[name] = record(Path(), Path(name))
-        self.lacking += [name for name in names if name not in {*self.files, *self.lacking}]
+        absent = [name for name in names if name not in self.files]
+        self.lacking += [name for name in absent if name not in self.lacking]
         return [name for name in names if name in self.files]
 
 
@@ -259,42 +257,6 @@ def _command() -> list[str] | None:
     return [word.replace(f"{ROOT}/", "") for word in json.loads(known)] if known else None
 
 
-def git_state(root: Path) -> Code:
-    """The commit of a folder that is a repository of its own, and whether anything differs."""
-    try:
-        top = _git(root, "rev-parse", "--show-toplevel").strip()
-        if Path(top).resolve() != root.resolve():
-            return _unknown("this copy is not a git repository of its own")
-        commit = _git(root, "rev-parse", "HEAD").strip()
-        status = _git(root, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
-    except FileNotFoundError:
-        return _unknown("there is no git here")
-    except subprocess.CalledProcessError as error:
-        if "not a git repository" in error.stderr:
-            return _unknown("this copy is not a git repository")
-        return _unknown(f"git says: {error.stderr.strip().splitlines()[0]}".replace(f"{root}", "."))
-    changed = sorted(entry[3:] for entry in status.split("\0") if entry)
-    return Code(commit=commit, dirty=bool(changed), changed=changed)
-
-
-def _unknown(why: str) -> Code:
-    return Code(commit=None, dirty=None, changed=[], unknown=why)
-
-
-def _git(root: Path, *arguments: str) -> str:
-    # Without the lock that `git status` would take, and whatever repository a caller works in.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    done = subprocess.run(
-        ["git", "--no-optional-locks", *arguments],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
-
-
 def _environment() -> dict:
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     names = [m.group() for line in lines if (m := re.match(r"[A-Za-z0-9_.-]+", line))]
@@ -306,28 +268,3 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _machine() -> dict:
-    return {
-        "platform": platform.platform(),
-        "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        "gpus": _gpus(),
-    }
-
-
-def _cpu() -> str | None:
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.*)", info.read_text()) if info.is_file() else None
-    return found.group(1) if found else platform.processor() or None
-
-
-def _gpus() -> list[str]:
-    """Name, memory and driver of each."""
-    if shutil.which("nvidia-smi") is None:
-        return []
-    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
-    listing = subprocess.run(query, capture_output=True, text=True)
-    return listing.stdout.splitlines() if listing.returncode == 0 else []

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
-from benchmarks.reporting.cost import Training
 from benchmarks.reporting.published import read_published
-from benchmarks.reporting.tables import System
+from benchmarks.reporting.systems import System, Training
 from methods.contract import Entry, MethodError, Params
 from methods.registry import Kind, Method, discover
 from workflow.fingerprint import fingerprint

@@ -1,9 +1,7 @@
 """What each training took, beside what it achieved: a table that the paper does not have."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -19,6 +17,7 @@ from benchmarks.reporting.rows import (
     notes_on_rows,
     refuse_strangers,
 )
+from benchmarks.reporting.systems import Training
 from benchmarks.reporting.typesetting import Block, Sheet, stacked, write_sheet
 
 NAME = "table4_cost"
@@ -49,26 +48,6 @@ _BLOCKS = {
     ),
 }
 """A block -> the paper's table that has the same rows, and the block's heading."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a run is, as far as its cost goes.
-
-    Attributes
-    ----------
-    continues : the system whose weights it starts from; what that took belongs to its cost.
-    trained : whether there is anything to train.
-    """
-
-    system: str
-    kind: Literal["synthesis", "joint", "segmentation", "control"]
-    continues: str | None = None
-    trained: bool = True
-
-    @property
-    def block(self) -> str:
-        return "segmentors" if self.kind == "segmentation" else "generators"
 
 
 def read_costs(paths: Iterable[Path]) -> pd.DataFrame:

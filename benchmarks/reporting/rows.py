@@ -2,28 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
 from benchmarks.errors import InputError
 from benchmarks.reporting.published import Row, Table
+from benchmarks.reporting.systems import System
 
 REASON = 160
 """The most characters of a failure's reason that a table shows."""
-
-
-@dataclass(frozen=True)
-class System:
-    """Something that was, or should have been, scored."""
-
-    id: str
-    label: str
-    role: Literal["floor", "oracle", "entry"]
-    failure: str = ""
-    """Why it has no scores, or not all of them."""
-    tasks: tuple[str, ...] = ()
-    """Whose tables list it even where it has no score; none given: every task's, if it failed."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def _block(
     layers: list[nn.Module] = [nn.Conv2d(inner, outer, 4, 1 if blurred else stride, padding=1)]
     if norm:
         layers.append(nn.InstanceNorm2d(outer))
-    layers.append(nn.LeakyReLU(0.2))
+    layers.append(nn.LeakyReLU(0.2, inplace=True))
     if blurred:
         layers.append(BlurDown(outer))
     return layers

@@ -19,7 +19,7 @@ def _conv_norm_relu(
     inner: int, outer: int, size: int, padding: int, stride: int = 1
 ) -> list[nn.Module]:
     conv = nn.Conv2d(inner, outer, size, stride, padding)
-    return [conv, nn.InstanceNorm2d(outer), nn.ReLU()]
+    return [conv, nn.InstanceNorm2d(outer), nn.ReLU(inplace=True)]
 
 
 class ResnetBlock(nn.Module):
@@ -56,7 +56,7 @@ def _up(inner: int, antialias: bool) -> list[nn.Module]:
     if antialias:
         return [BlurUp(inner), *_conv_norm_relu(inner, outer, 3, 1)]
     conv = nn.ConvTranspose2d(inner, outer, 3, stride=2, padding=1, output_padding=1)
-    return [conv, nn.InstanceNorm2d(outer), nn.ReLU()]
+    return [conv, nn.InstanceNorm2d(outer), nn.ReLU(inplace=True)]
 
 
 def _head(width: int, channels: int) -> list[nn.Module]:

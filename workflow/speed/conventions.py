@@ -22,26 +22,71 @@ from workflow.speed.scoring import (
     read_segmentation,
     timed,
 )
+from workflow.speed.settings import Settings
 
 CROP = (224, 224)
 
 
-def seconds(protocol: Protocol, volumes: dict[str, np.ndarray]) -> dict[str, float]:
-    """How long a protocol takes for each task that it scores, the shortest of three times."""
+def measure(settings: Settings) -> list[dict]:
+    """Scoring a patient's made-up synthesis and segmentation under each protocol.
+
+    Returns
+    -------
+    A row each with the `seconds` it takes; those of the conventions are summed.
+    """
+    volumes = made_up_volumes(made_up_segmentation())
+    rows = []
+    for group, protocols in groups().items():
+        took = [seconds(protocol, volumes, repeats=1) for protocol in protocols]
+        names = [protocol.name for protocol in protocols]
+        if group == "conventions":
+            total = {task: sum(one[task] for one in took) for task in took[0]}
+            names, took = [f"{len(took)} conventions together"], [total]
+        rows += [
+            {"name": f"{task}, {name}", "seconds": value}
+            for name, one in zip(names, took, strict=True)
+            for task, value in one.items()
+        ]
+    return rows
+
+
+def groups() -> dict[str, list[Protocol]]:
+    """What everything is scored under: the protocols, and the conventions that differ from them."""
+    return {
+        "protocols": [load_protocol(name) for name in ("paper", "strict")],
+        "conventions": [c.protocol() for c in read_conventions() if c.change is not None],
+    }
+
+
+def made_up_volumes(labels: np.ndarray) -> dict[str, np.ndarray]:
+    """All that a protocol asks for, (Z, Y, X) each, around these labels."""
+    reference, synthesis = np.random.default_rng(0).uniform(-1, 1, (2, *labels.shape))
+    return {
+        "reference": reference.astype(np.float32),
+        "synthesis": synthesis.astype(np.float32),
+        "labels": labels,
+        "classes": imperfect(labels),
+    }
+
+
+def seconds(
+    protocol: Protocol, volumes: dict[str, np.ndarray], repeats: int = 3
+) -> dict[str, float]:
+    """How long a protocol takes for each task that it scores, the shortest of several times."""
     if protocol.frame == "crop":
         volumes = {name: centre(volume, CROP, fill=0) for name, volume in volumes.items()}
     took = {"synthesis": 0.0, "segmentation": 0.0}
     if protocol.synthesis:
         chosen = [volumes[name] for name in ("reference", "synthesis", "labels")]
         _, took["synthesis"] = timed(
-            lambda *those: score_synthesis(protocol, *those), *chosen, repeats=3
+            lambda *those: score_synthesis(protocol, *those), *chosen, repeats=repeats
         )
     if protocol.segmentation:
         chosen = [volumes[name] for name in ("labels", "classes")]
         _, took["segmentation"] = timed(
             lambda *those: score_segmentation(protocol, *those, SPACING, DIAGONAL_MM),
             *chosen,
-            repeats=3,
+            repeats=repeats,
         )
     return took
 
@@ -53,20 +98,10 @@ def main() -> None:
     folder = parser.parse_args().patient_folder
 
     labels = read_segmentation(folder) if folder else made_up_segmentation()
-    reference, synthesis = np.random.default_rng(0).uniform(-1, 1, (2, *labels.shape))
-    volumes = {
-        "reference": reference.astype(np.float32),
-        "synthesis": synthesis.astype(np.float32),
-        "labels": labels,
-        "classes": imperfect(labels),
-    }
-    groups = {
-        "protocols": [load_protocol(name) for name in ("paper", "strict")],
-        "conventions": [c.protocol() for c in read_conventions() if c.change is not None],
-    }
+    volumes = made_up_volumes(labels)
     sums = {}
     print(f"{folder or 'made up'}, {labels.shape}; seconds of synthesis and of segmentation")
-    for group, protocols in groups.items():
+    for group, protocols in groups().items():
         sums[group] = np.zeros(2)
         for protocol in protocols:
             took = np.array(list(seconds(protocol, volumes).values()))

@@ -6,17 +6,15 @@ Proves that the paper's configuration can be built and trained here, and prints 
 """
 
 import argparse
-import resource
-import time
 
-import torch
-
-from benchmarks.config import Speed, load
-from methods.contract import CLASSES, Batch
+from benchmarks.config import Speed
 from workflow.plan import Plan
+from workflow.speed.measuring import peak_memory, seconds
+from workflow.speed.settings import Settings
+from workflow.speed.steps import random_batch, ready, step
+from workflow.training.cost import count_parameters
 from workflow.training.devices import device
 from workflow.training.loop import Machine
-from workflow.training.seeding import seed_torch
 
 
 def main() -> None:
@@ -28,32 +26,24 @@ def main() -> None:
     parser.add_argument("--precision", default="float32", choices=["float32", "bf16", "fp16"])
     options = parser.parse_args()
 
-    benchmark = load("brats2020", data=".")
+    settings = Settings(folder="", benchmark="brats2020", batch=options.batch)
+    benchmark = settings.load()
     run = Plan(benchmark)[options.run]
     crop = benchmark.results.slices.crop
-    seed_torch(0)
-    entry = run.entry()
-    parameters = sum(p.numel() for n in entry.networks.values() for p in n.parameters())
-    print(
-        f"{run.name} at {crop} x {crop}, batch {options.batch}: {parameters / 1e6:.1f} M parameters"
-    )
     with device(Speed(threads=options.threads)) as where:
         machine = Machine(where, options.precision)
-        entry.to(where).training(True)
-        entry.scaler = machine.scaler()
-        for step in range(options.steps):
-            images = torch.rand(options.batch, run.channels + 1, crop, crop) * 2 - 1
-            labels = torch.randint(CLASSES, (options.batch, crop, crop))
-            batch = Batch(images[:, :-1], images[:, -1:], labels).to(where)
-            began = time.perf_counter()
-            with machine.autocast():
-                losses = entry.train_step(batch)
+        entry = ready(run, machine)
+        print(
+            f"{run.name} at {crop} x {crop}, batch {options.batch}: "
+            f"{count_parameters(entry) / 1e6:.1f} M parameters"
+        )
+        batch = random_batch(entry, benchmark).to(where)
+        losses = {}
+        for number in range(options.steps):
+            took = seconds(lambda: losses.update(step(entry, batch, machine)), where)
             shown = "  ".join(f"{name} {loss.item():.3f}" for name, loss in losses.items())
-            print(f"step {step + 1}: {time.perf_counter() - began:.1f} s  {shown}", flush=True)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        if where.type == "cuda":
-            peak = torch.cuda.max_memory_allocated() / 1e9
-        print(f"peak memory {peak:.1f} GB on {where.type}")
+            print(f"step {number + 1}: {took:.1f} s  {shown}", flush=True)
+        print(f"peak memory {peak_memory(where) / 1e9:.1f} GB on {where.type}")
 
 
 if __name__ == "__main__":

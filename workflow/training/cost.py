@@ -68,7 +68,7 @@ def write_cost(path: Path, system: str, seed: int, cost: Cost, entry: Entry) -> 
     took = asdict(cost)
     for seconds in ("wall_seconds", "core_seconds"):
         took[seconds] = round(took[seconds], 3)
-    line = {"system": system, "seed": seed} | took | {"parameters": _parameters(entry)}
+    line = {"system": system, "seed": seed} | took | {"parameters": count_parameters(entry)}
     write_csv(path, list(line), [list(line.values())])
 
 
@@ -89,7 +89,7 @@ def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
-def _parameters(entry: Entry) -> int:
+def count_parameters(entry: Entry) -> int:
     """Of all networks; one that two of them share counts once."""
     distinct = {id(p): p.numel() for x in entry.networks.values() for p in x.parameters()}
     return sum(distinct.values())

@@ -1,0 +1,294 @@
+"""What `python -m workflow.speed` measures, at the smallest sizes; never how fast anything is."""
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from made_up import write_cohort
+from torch import nn
+
+from benchmarks.errors import InputError
+from workflow.speed import __main__ as command
+from workflow.speed import (
+    comparison,
+    conventions,
+    dag,
+    official,
+    patients,
+    pieces,
+    pipeline,
+    prediction,
+    steps,
+)
+from workflow.speed.measuring import matrix_product, noise, resident_peak, seconds
+from workflow.speed.official import OFFICIAL
+from workflow.speed.pieces import PIECES, QUANTITIES, table
+from workflow.speed.processes import ProcessError, ask
+from workflow.speed.settings import Settings
+from workflow.training.devices import use_cpu
+
+ROOT = Path(__file__).parents[1]
+CPU = torch.device("cpu")
+SMALLEST = """
+title: the smallest
+cohort: {source: brats}
+results:
+  slices: {crop: 64}
+  training: {batch: 2}
+  entries: [pix2pix, cyclegan]
+speed: {device: cpu}
+"""
+# An official implementation as far as its adapter is concerned.
+FAKE = """
+import torch
+class CycleGANModel:
+    def __init__(self, opt):
+        print("initialize network with normal")
+        self.net = torch.nn.Conv2d(opt.input_nc, opt.output_nc, 3)
+        assert opt.ngf == opt.ndf == 2
+    def set_input(self, images):
+        self.a = images["A"]
+        assert images["A"].shape == images["B"].shape == (2, 3, 64, 64)
+    def optimize_parameters(self):
+        self.net(self.a).sum().backward()
+"""
+
+
+@pytest.fixture(scope="module")
+def smallest(tmp_path_factory) -> Settings:
+    """Two made-up patients of 64 x 64 x 8 voxels, networks of width 2."""
+    folder = tmp_path_factory.mktemp("speed")
+    (folder / "smallest.yaml").write_text(SMALLEST)
+    write_cohort(folder / "brats", ["P0", "P1"])
+    return Settings(
+        folder=str(folder),
+        benchmark=str(folder / "smallest.yaml"),
+        data=str(folder / "brats"),
+        width=2,
+        repeats=1,
+        patients=10,
+    )
+
+
+def assert_rows(rows: list[dict]) -> None:
+    """Each with a name, and positive numbers that the table knows how to show."""
+    assert rows
+    assert len({row["name"] for row in rows}) == len(rows)
+    for row in rows:
+        numbers = {key: value for key, value in row.items() if key != "name"}
+        assert numbers and numbers.keys() <= QUANTITIES.keys(), row
+        assert all(math.isfinite(x) and x > 0 for x in numbers.values()), row
+
+
+def test_a_step(smallest):
+    row = steps.measure_run(smallest, "pix2pix")
+    assert_rows([row])
+    assert row["images_per_second"] == pytest.approx(2 / row["seconds_per_step"])
+    assert row["share_of_peak"] < 1
+    assert row["memory_bytes"] > row["parameters"] * 4
+
+
+def test_flops_are_those_of_forward_and_backward():
+    class Convolution:
+        def __init__(self):
+            self.layer = nn.Conv2d(3, 5, 3, padding=1)
+
+        def train_step(self, batch):
+            self.layer(batch).sum().backward()
+
+    forward = 2 * 3 * 5 * 9 * 64 * 64
+    made = steps.count_flops(Convolution(), noise(1, 3, 64), steps.Machine(CPU))
+    # The images themselves get no gradient.
+    assert made == 2 * forward
+
+
+def test_the_input_pipeline(smallest):
+    rows = pipeline.measure(smallest)
+    assert_rows(rows)
+    assert [row["name"] for row in rows] == ["paired", "unpaired"]
+
+
+def test_predictions(smallest):
+    rows = prediction.measure(smallest)
+    assert_rows(rows)
+    assert {row["name"] for row in rows} == {"pix2pix, synthesis", "cyclegan, synthesis"}
+
+
+def test_preparing(smallest):
+    assert_rows(patients.measure(smallest))
+
+
+def test_scoring(smallest, monkeypatch):
+    labels = conventions.made_up_segmentation()[70:90, 100:164, 60:124]
+    monkeypatch.setattr(conventions, "made_up_segmentation", lambda: labels)
+    rows = conventions.measure(smallest)
+    assert_rows(rows)
+    assert {"synthesis, strict", "segmentation, paper"} <= {row["name"] for row in rows}
+
+
+def test_planning(smallest):
+    assert_rows(dag.measure(smallest))
+
+
+def test_without_data_a_phantom_will_do(smallest, monkeypatch):
+    from benchmarks.cohorts import phantom
+
+    def simulate(name: str, folder: Path, seed: int) -> None:
+        write_cohort(folder, [name])
+
+    monkeypatch.setattr(phantom, "simulate", simulate)
+    settings = Settings(folder=smallest.folder, benchmark="brats2020")
+    assert [files.patient for files in patients.patient_files(settings)] == ["Phantom_001"]
+
+
+def test_a_new_method_is_measured(tmp_path):
+    """By the command itself, in a copy of the repository."""
+    for folder in ("benchmarks", "methods", "workflow"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
+    (tmp_path / "mine.yaml").write_text(SMALLEST.replace("[pix2pix, cyclegan]", "[mine]"))
+
+    def python(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    python("methods", "new", "mine")
+    options = ["--benchmark", "mine.yaml", "--only", "steps", "--repeats", "1"]
+    printed = python("workflow.speed", *options, "--json", "speed.json")
+    told = json.loads((tmp_path / "speed.json").read_text())
+    assert told.keys() == {
+        "date", "commit", "dirty", "machine", "python", "torch", "threads", "settings", "pieces"
+    }  # fmt: skip
+    assert told["pieces"].keys() == {"steps"}
+    rows = told["pieces"]["steps"]["rows"]
+    assert [row["name"] for row in rows] == ["mine"]
+    assert_rows(rows)
+    assert told["pieces"]["steps"]["seconds"] > 0
+    assert "| mine " in printed and "images/s" in printed
+
+
+def test_beside_an_official_implementation(smallest, tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "cycle_gan_model.py").write_text(FAKE)
+    settings = Settings(**vars(smallest) | {"official": {"cyclegan": str(tmp_path)}})
+    (row,) = comparison.measure(settings)
+    assert_rows([row])
+    assert row["name"] == "cyclegan" and row["side"] == 64
+    assert row["memory_ratio"] == row["memory_bytes"] / row["official_memory_bytes"]
+    files = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert files == ["cycle_gan_model.py"]  # the checkout stays as it is
+
+
+def test_an_official_implementation_that_fails_says_why(smallest, tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "cycle_gan_model.py").write_text("raise RuntimeError('too old')")
+    settings = Settings(**vars(smallest) | {"official": {"cyclegan": str(tmp_path)}})
+    (row,) = comparison.measure(settings)
+    assert "workflow.speed.official cyclegan" in row["failed"] and "too old" in row["failed"]
+    assert row["failed"] in table([row])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--only", "steps,speps"], ["no speps", *PIECES]),
+        (["--only", "official"], ["--official NAME=PATH"]),
+        (["--official", "cyclegan"], ["NAME=PATH", *OFFICIAL]),
+        (["--official", "unet=."], ["no unet", *OFFICIAL]),
+        (["--official", "drit=/nowhere"], ["/nowhere", "no such folder", "DRIT", "f19f50a8"]),
+        (["--official", f"cutgan={ROOT}"], ["models/cut_model.py", "b3ac2977"]),
+        (["--benchmark", "brats"], ["brats.yaml", "phantom"]),
+        (["--size", "100"], ["--size 100", "multiple of 16"]),
+        (["--batch", "0"], ["--batch 0", "1"]),
+        (["--repeats", "0"], ["--repeats 0", "at least 1"]),
+    ],
+)
+def test_what_cannot_be_measured_is_told_at_once(options, said, capsys):
+    assert command.main(options) == 2
+    told = capsys.readouterr().err
+    assert all(words in told for words in said), told
+
+
+def test_a_piece_whose_packages_are_absent_is_skipped(smallest, monkeypatch, tmp_path):
+    """As on a GPU machine with torch alone; the file stands in for the package's absence."""
+    (tmp_path / "snakemake.py").write_text("raise ModuleNotFoundError(name='snakemake')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert pieces.measure("dag", smallest) == {"skipped": "snakemake is not installed"}
+
+
+def test_sizes_replace_those_of_the_file(smallest):
+    settings = Settings(**vars(smallest) | {"size": 96, "batch": 3, "threads": 2})
+    benchmark = settings.load()
+    assert benchmark.results.slices.crop == 96
+    assert benchmark.results.training.batch == 3
+    assert benchmark.speed.threads == 2
+    params = benchmark.results.params
+    assert params["maf_net"] == {"width": 2, "unet_width": 2}
+    assert Settings.parse(str(settings)) == settings
+
+
+def test_a_process_that_fails_says_why():
+    with pytest.raises(ProcessError, match=r"workflow\.speed\.pieces nonsense failed: .*Error"):
+        ask("workflow.speed.pieces", "nonsense", "{}")
+
+
+def test_a_peak_is_that_of_its_own_process():
+    """Of a new one, since this one's lies wherever the tests before have left it."""
+    code = (
+        "from workflow.speed.measuring import resident_peak\n"
+        "before = resident_peak()\n"
+        "held = bytearray(b'x' * 2**26)\n"
+        "print(before, resident_peak())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True)
+    before, after = map(int, done.stdout.split())
+    assert 2**24 < before < before + 2**25 < after < resident_peak() + 2**30
+
+
+def test_times_and_rates_are_positive():
+    assert seconds(torch.ones(2**20).sum, CPU) > 0
+    assert matrix_product(CPU, "float32") > 0
+
+
+def test_hard_coded_widths_are_scaled(tmp_path):
+    (tmp_path / "networks.py").write_text("ch = 64\ntch = 256 + 8\nkernel = 7\n")
+    made = official._scaled(tmp_path / "networks.py", 8)
+    assert (made.ch, made.tch, made.kernel) == (8, 40, 7)
+    assert (tmp_path / "networks.py").read_text().startswith("ch = 64")
+
+
+def test_a_step_that_autograd_does_not_notice():
+    weight = nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.Adam([weight], lr=0.1)
+    official._step_unseen(optimizer)
+    loss = weight.square().sum()
+    loss.backward(retain_graph=True)
+    optimizer.step()
+    assert torch.allclose(weight, torch.full((2,), 0.9))
+    optimizer.zero_grad()
+    loss.backward()  # would complain of the change
+    # The gradient is that at the new weights, as before torch 1.5.
+    assert torch.allclose(weight.grad, 2 * weight)
+
+
+def test_memory_that_is_kept_changes_no_number():
+    torch.manual_seed(0)
+    layer, images = nn.Conv2d(3, 8, 3), noise(2, 3, 64)
+    before = layer(images)
+    threads = torch.get_num_threads()
+    use_cpu(threads)
+    assert torch.equal(layer(images), before)
+    assert torch.get_num_threads() == threads
+
+
+def test_a_size_out_of_range_names_the_option(smallest):
+    with pytest.raises(InputError, match="--threads 0"):
+        Settings(**vars(smallest) | {"threads": 0}).load()

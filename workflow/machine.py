@@ -1,0 +1,72 @@
+"""What this machine is, and which commit this copy of the code."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.provenance import Code
+
+
+def git_state(root: Path) -> Code:
+    """The commit of a folder that is a repository of its own, and whether anything differs."""
+    try:
+        top = _git(root, "rev-parse", "--show-toplevel").strip()
+        if Path(top).resolve() != root.resolve():
+            return _unknown("this copy is not a git repository of its own")
+        commit = _git(root, "rev-parse", "HEAD").strip()
+        status = _git(root, "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames")
+    except FileNotFoundError:
+        return _unknown("there is no git here")
+    except subprocess.CalledProcessError as error:
+        if "not a git repository" in error.stderr:
+            return _unknown("this copy is not a git repository")
+        return _unknown(f"git says: {error.stderr.strip().splitlines()[0]}".replace(f"{root}", "."))
+    changed = sorted(entry[3:] for entry in status.split("\0") if entry)
+    return Code(commit=commit, dirty=bool(changed), changed=changed)
+
+
+def _unknown(why: str) -> Code:
+    return Code(commit=None, dirty=None, changed=[], unknown=why)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    # Without the lock that `git status` would take, and whatever repository a caller works in.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", "--no-optional-locks", *arguments],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def describe_machine() -> dict:
+    return {
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "gpus": _gpus(),
+    }
+
+
+def _cpu() -> str | None:
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.*)", info.read_text()) if info.is_file() else None
+    return found.group(1) if found else platform.processor() or None
+
+
+def _gpus() -> list[str]:
+    """Name, memory and driver of each."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    listing = subprocess.run(query, capture_output=True, text=True)
+    return listing.stdout.splitlines() if listing.returncode == 0 else []
