@@ -23,8 +23,8 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
+from repository import ROOT, copy_repository
 
-ROOT = Path(__file__).parents[1]
 SMALL = """
 title: small phantom
 cohort: {source: phantom, patients: 4, seed: 14}
@@ -75,10 +75,7 @@ class Trial:
     """
 
     def __init__(self, folder: Path, chance: random.Random, mean: float):
-        skipped = shutil.ignore_patterns(
-            "results", ".git", ".venv", ".snakemake", "__pycache__", ".*_cache"
-        )
-        self.folder = shutil.copytree(ROOT, folder / "repository", ignore=skipped)
+        self.folder = copy_repository(folder)
         (self.folder / "small.yaml").write_text(SMALL)
         self.chance, self.mean, self.pause = chance, mean, mean
         self.killed: Counter[str] = Counter()

@@ -57,3 +57,13 @@ def stored_cohort(root: Path, count: int, crop: int = 64) -> list[StoredPatient]
     for files in find_patients(raw):
         prepare(files, root / "store", Grid(crop=crop))
     return [StoredPatient(root / "store", f"P{i}") for i in range(count)]
+
+
+def head():
+    """Labels (10, 24, 26) of a brain with a tumour of all classes in slices 3 to 6."""
+    labels = np.full((10, 24, 26), -1, np.int8)
+    labels[1:9, 3:21, 3:23] = 0
+    labels[3:7, 6:16, 6:16] = 2
+    labels[4:6, 8:13, 8:13] = 3
+    labels[4:6, 10, 10] = 1
+    return labels

@@ -1,12 +1,13 @@
 """Conventions: their file, what each changes in a score, and the table that shows it."""
 
 import math
-import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from made_up import head
+from made_up_scores import check_latex, frame
 from medpy.metric import binary as medpy
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -14,7 +15,6 @@ from benchmarks.config import load
 from benchmarks.errors import InputError
 from benchmarks.reporting.conventions import convention_table, write_conventions_table
 from benchmarks.reporting.rows import System
-from benchmarks.reporting.tables import COLUMNS
 from benchmarks.scoring.conventions import CONVENTIONS, METRIC_TASKS, read_conventions
 from benchmarks.scoring.protocol import (
     Protocol,
@@ -31,16 +31,6 @@ SPACING = (3.0, 0.5, 2.0)
 DIAGONAL = 100.0
 BY_NAME = {convention.name: convention for convention in read_conventions()}
 SCORED = [name for name, convention in BY_NAME.items() if convention.change is not None]
-
-
-def head():
-    """Labels (10, 24, 26) of a brain with a tumour of all classes in slices 3 to 6."""
-    labels = np.full((10, 24, 26), -1, np.int8)
-    labels[1:9, 3:21, 3:23] = 0
-    labels[3:7, 6:16, 6:16] = 2
-    labels[4:6, 8:13, 8:13] = 3
-    labels[4:6, 10, 10] = 1
-    return labels
 
 
 def contrasts():
@@ -358,10 +348,6 @@ def scored(system, metric, protocol, values, region="wt", after="lcc"):
     ]
 
 
-def frame(*scores):
-    return pd.DataFrame([row for rows in scores for row in rows], columns=COLUMNS)
-
-
 def shown(table, metric, convention, column, region="wt"):
     of = table[
         (table.metric == metric) & (table.convention == convention) & (table.region == region)
@@ -481,10 +467,7 @@ def test_no_score_at_all_gives_no_block_and_no_error(written):
 
 def test_latex_is_even_and_ascii(swapped, written):
     text = written(swapped)[".tex"]
-    for columns, body in re.findall(r"\\begin\{tabular\}\{(lr*)\}(.*?)\\end", text, re.DOTALL):
-        rows = [line for line in body.splitlines() if line.endswith(r" \\")]
-        assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns) - 1}
-    assert text.isascii()
+    check_latex(text, tables=1)
     assert "?" not in text
 
 

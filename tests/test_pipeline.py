@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 import torch
 from made_up import write_cohort
+from repository import copy_repository
 
 ROOT = Path(__file__).parents[1]
 TINY = """
@@ -64,11 +65,9 @@ RUNS = [
 ]
 
 
-def copy_repository(folder: Path) -> Path:
-    skipped = shutil.ignore_patterns(
-        "results", ".git", ".venv", ".snakemake", "__pycache__", ".*_cache"
-    )
-    copy = shutil.copytree(ROOT, folder / "repository", ignore=skipped)
+def with_benchmark(folder: Path) -> Path:
+    """A copy of the repository that has the tiny benchmark."""
+    copy = copy_repository(folder)
     (copy / "tiny.yaml").write_text(TINY)
     return copy
 
@@ -94,7 +93,7 @@ def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    folder = copy_repository(tmp_path_factory.mktemp("pipeline"))
+    folder = with_benchmark(tmp_path_factory.mktemp("pipeline"))
     done = snakemake(folder, benchmark="tiny.yaml")
     assert done.returncode == 0, done.stdout[-5000:]
     return folder
@@ -353,7 +352,7 @@ def test_the_report_holds_the_tables(finished):
 
 def test_the_same_again_makes_the_same_tables(finished, tmp_path):
     """Byte for byte, in another folder; of costs what counts."""
-    folder = copy_repository(tmp_path)
+    folder = with_benchmark(tmp_path)
     done = snakemake(folder, TABLES, benchmark="tiny.yaml")
     assert done.returncode == 0, done.stdout[-5000:]
     first, second = (x / "results/tables/tiny" for x in (finished, folder))
@@ -451,7 +450,7 @@ def assert_same(a, b) -> None:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    return copy_repository(tmp_path_factory.mktemp("bad"))
+    return with_benchmark(tmp_path_factory.mktemp("bad"))
 
 
 def refused(repository: Path, **config: str) -> str:
@@ -515,7 +514,7 @@ BROKEN = {
 
 @pytest.fixture(scope="module")
 def failed(tmp_path_factory):
-    folder = copy_repository(tmp_path_factory.mktemp("failing"))
+    folder = with_benchmark(tmp_path_factory.mktemp("failing"))
     for name, (old, new, _) in BROKEN.items():
         made = run(folder, [sys.executable, "-m", "methods", "new", name])
         assert made.returncode == 0, made.stdout

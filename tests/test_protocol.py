@@ -10,6 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 import yaml
+from made_up import head
 from medpy.metric import binary as medpy
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -27,16 +28,6 @@ SPACING = (1.0, 1.0, 1.0)
 DIAGONAL = 373.13
 PAPER, STRICT = load_protocol("paper"), load_protocol("strict")
 KEYS = {"protocol", "task", "region", "metric", "postprocessing", "value", "note"}
-
-
-def head():
-    """Labels (10, 24, 26) of a brain with a tumour of all classes in slices 3 to 6."""
-    labels = np.full((10, 24, 26), -1, np.int8)
-    labels[1:9, 3:21, 3:23] = 0
-    labels[3:7, 6:16, 6:16] = 2
-    labels[4:6, 8:13, 8:13] = 3
-    labels[4:6, 10, 10] = 1
-    return labels
 
 
 def contrasts(labels):

@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from made_up_scores import frame
 
 from benchmarks.reporting.published import read_published
 from benchmarks.reporting.reproduced import SIMULATED, reproduced_table, write_reproduced_table
 from benchmarks.reporting.rows import System
-from benchmarks.reporting.tables import COLUMNS
 
 COHORT = "BraTS2020, 369 patients, 74 of them test"
 JOINT = System("maf_net.joint", "MAF-Net, joint", "entry")
@@ -26,10 +26,6 @@ def scored(system, values, metric="dice", region="wt", protocol="paper"):
         [system.id, 0, f"p{i}", "", protocol, task, region, metric, kept, value, ""]
         for i, value in enumerate(values)
     ]
-
-
-def frame(*scores):
-    return pd.DataFrame([row for rows in scores for row in rows], columns=COLUMNS)
 
 
 @pytest.fixture(scope="module")

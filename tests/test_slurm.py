@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_pipeline import TINY, assert_same, copy_repository
+from repository import copy_repository
+from test_pipeline import TINY, assert_same
 
 CLUSTER = Path(__file__).with_name("slurm_cluster.sh")
 MISSING = [name for name in ("munged", "slurmctld", "slurmd", "srun") if shutil.which(name) is None]

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from made_up_scores import COHORT, frame
 
 from benchmarks.errors import InputError
 from benchmarks.reporting.published import read_published
 from benchmarks.reporting.tables import COLUMNS, System, read_scores, table, write_table
 
-COHORT = "simulated phantom, 20 patients, 4 test; NOT real patients"
 NAMES = ["table1_ablation", "table2_synthesis", "table3_segmentation"]
 
 SYSTEMS = [
@@ -45,10 +45,6 @@ def similarity(system, values, region="whole", protocol="paper", metric="psnr"):
         [system, 0, f"p{index}", "LGG", protocol, "synthesis", region, metric, "", value, ""]
         for index, value in enumerate(values)
     ]
-
-
-def frame(*scores):
-    return pd.DataFrame([row for rows in scores for row in rows], columns=COLUMNS)
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ CODE = {
         "benchmarks.reporting.conventions",
     ],
     "draw": ["benchmarks.reporting.figures", "workflow.tabulate"],
-    "manifest": ["benchmarks.provenance"],
+    "manifest": ["benchmarks.provenance", "workflow.checks"],
     "page": [
         "benchmarks.reporting.page.write",
         "benchmarks.reporting.page.scores",

@@ -52,24 +52,26 @@ def _scores(
     layout: Layout, run: Run, seed: int, patient: StoredPatient, protocols: list[Protocol]
 ) -> list[dict]:
     images, labels = patient.volume()
+    frames = {"crop": (patient.grid.crop,) * 2, "volume": patient.shape[1:]}
     rows = []
     if run.synthesizes:
         made = read_prediction(layout, run.name, seed, "t1ce", patient)
+        volumes = {
+            frame: [centre(volume, size, fill=-1) for volume in (images[3], made, labels)]
+            for frame, size in frames.items()
+        }
         for protocol in (x for x in protocols if x.synthesis):
-            size = _size(patient, protocol)
-            volumes = [centre(x, size, fill=-1) for x in (images[3], made, labels)]
-            rows += score_synthesis(protocol, *volumes)
+            rows += score_synthesis(protocol, *volumes[protocol.frame])
     if run.segments:
         made = read_prediction(layout, run.name, seed, "seg", patient)
+        volumes = {
+            frame: [centre(labels, size, fill=-1), centre(made, size, fill=0)]
+            for frame, size in frames.items()
+        }
         for protocol in (x for x in protocols if x.segmentation):
-            size = _size(patient, protocol)
-            volumes = centre(labels, size, fill=-1), centre(made, size, fill=0)
-            rows += score_segmentation(protocol, *volumes, patient.spacing, patient.diagonal_mm)
+            pair = volumes[protocol.frame]
+            rows += score_segmentation(protocol, *pair, patient.spacing, patient.diagonal_mm)
     return rows
-
-
-def _size(patient: StoredPatient, protocol: Protocol) -> tuple[int, int]:
-    return (patient.grid.crop,) * 2 if protocol.frame == "crop" else patient.shape[1:]
 
 
 def is_scored(plan: Plan, run: Run, seed: int) -> bool:

@@ -108,9 +108,10 @@ class Checkpoints:
     def newest(self) -> dict[str, Any] | None:
         """The last epoch's that is whole, and of which the chosen one is; None without one."""
         for path in reversed(self._paths()):
-            content = self._read(path)
-            if content and self._read(self._path(self.chosen(content["history"]))):
-                return content
+            if content := self._read(path):
+                chosen = self._path(self.chosen(content["history"]))
+                if chosen == path or self._read(chosen):
+                    return content
         return None
 
     def finish(self, history: History, content: dict[str, Any], told: dict[str, Any]) -> None:

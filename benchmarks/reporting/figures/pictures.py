@@ -92,7 +92,7 @@ def fig4_synthesis(
     """
     what = "Synthesised T1ce"
     wanted = [s for s in in_order(systems) if "synthesis" in s.tasks and s.role != "oracle"]
-    shown = [s for s in wanted if cases and all(s.id in case.made for case in cases)]
+    shown = _in_all(cases, wanted)
     notes = [
         "One grey window for all images; below each synthesis its absolute error, as a share of "
         "that window. Outlined in the lower lines: the true whole tumour (WT) and enhancing tumour "
@@ -130,6 +130,11 @@ def fig4_synthesis(
     return grid.figure
 
 
+def _in_all(cases: Sequence[Case], systems: Sequence[System]) -> list[System]:
+    """Those that made something of every case; none where there is no case."""
+    return [s for s in systems if cases and all(s.id in case.made for case in cases)]
+
+
 def _error() -> dict:
     return WINDOW | {"cmap": ERROR_COLORS, "vmin": 0, "vmax": ERROR}
 
@@ -141,7 +146,7 @@ def fig5_segmentation(
     """Each patient's true classes and those that every segmenting system found, over FLAIR."""
     what = "Segmentations"
     wanted = [system for system in in_order(systems) if "segmentation" in system.tasks]
-    shown = [s for s in wanted if cases and all(s.id in case.made for case in cases)]
+    shown = _in_all(cases, wanted)
     notes = [
         "Over FLAIR. Predictions as scored: the largest connected component. Front up, the "
         "patient's left on the right.",
