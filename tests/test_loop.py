@@ -479,7 +479,9 @@ def test_a_full_disk_costs_no_epoch(cohort, tmp_path):
         import resource, signal, sys
         sys.path[:0] = {sys.path!r}
         from pathlib import Path
+        import torch
         import test_loop
+        torch.set_num_threads({torch.get_num_threads()})  # the order of sums follows it
         from benchmarks.cohorts.store import StoredPatient
         from benchmarks.errors import InputError
         folder = Path({str(cohort[0]._path.parent)!r})
