@@ -224,7 +224,8 @@ class _Book:
         for name in names:
             if name not in self.files and Path(name).is_file():
                 self.files[name] = record(Path(), Path(name))
-        self.lacking += [name for name in names if name not in {*self.files, *self.lacking}]
+        absent = [name for name in names if name not in self.files]
+        self.lacking += [name for name in absent if name not in self.lacking]
         return [name for name in names if name in self.files]
 
 

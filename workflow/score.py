@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -55,21 +56,27 @@ def _scores(
     rows = []
     if run.synthesizes:
         made = read_prediction(layout, run.name, seed, "t1ce", patient)
-        for protocol in (x for x in protocols if x.synthesis):
-            size = _size(patient, protocol)
+        for size, alike in _by_size(patient, [x for x in protocols if x.synthesis]):
             volumes = [centre(x, size, fill=-1) for x in (images[3], made, labels)]
-            rows += score_synthesis(protocol, *volumes)
+            rows += score_synthesis(alike, *volumes)
     if run.segments:
         made = read_prediction(layout, run.name, seed, "seg", patient)
-        for protocol in (x for x in protocols if x.segmentation):
-            size = _size(patient, protocol)
+        for size, alike in _by_size(patient, [x for x in protocols if x.segmentation]):
             volumes = centre(labels, size, fill=-1), centre(made, size, fill=0)
-            rows += score_segmentation(protocol, *volumes, patient.spacing, patient.diagonal_mm)
-    return rows
+            rows += score_segmentation(alike, *volumes, patient.spacing, patient.diagonal_mm)
+    order = {protocol.name: place for place, protocol in enumerate(protocols)}
+    return sorted(rows, key=lambda row: (row["task"] == "segmentation", order[row["protocol"]]))
 
 
-def _size(patient: StoredPatient, protocol: Protocol) -> tuple[int, int]:
-    return (patient.grid.crop,) * 2 if protocol.frame == "crop" else patient.shape[1:]
+def _by_size(
+    patient: StoredPatient, protocols: list[Protocol]
+) -> Iterator[tuple[tuple[int, int], list[Protocol]]]:
+    """The protocols that compare slices of one size, with that size, rows and columns."""
+    sizes = {"crop": (patient.grid.crop,) * 2, "volume": patient.shape[1:]}
+    for frame, size in sizes.items():
+        alike = [protocol for protocol in protocols if protocol.frame == frame]
+        if alike:
+            yield size, alike
 
 
 def is_scored(plan: Plan, run: Run, seed: int) -> bool:

@@ -7,6 +7,7 @@ any others; without a folder the tumour is made of ellipsoids of a usual size.
 """
 
 import argparse
+import statistics
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from benchmarks.scoring.protocol import Protocol, load_protocol, score_segmentat
 from workflow.speed.scoring import (
     DIAGONAL_MM,
     SPACING,
+    contrasts,
     imperfect,
     made_up_segmentation,
     read_segmentation,
@@ -26,55 +28,48 @@ from workflow.speed.scoring import (
 CROP = (224, 224)
 
 
-def seconds(protocol: Protocol, volumes: dict[str, np.ndarray]) -> dict[str, float]:
-    """How long a protocol takes for each task that it scores, the shortest of three times."""
-    if protocol.frame == "crop":
-        volumes = {name: centre(volume, CROP, fill=0) for name, volume in volumes.items()}
-    took = {"synthesis": 0.0, "segmentation": 0.0}
-    if protocol.synthesis:
-        chosen = [volumes[name] for name in ("reference", "synthesis", "labels")]
-        _, took["synthesis"] = timed(
-            lambda *those: score_synthesis(protocol, *those), *chosen, repeats=3
-        )
-    if protocol.segmentation:
-        chosen = [volumes[name] for name in ("labels", "classes")]
-        _, took["segmentation"] = timed(
-            lambda *those: score_segmentation(protocol, *those, SPACING, DIAGONAL_MM),
-            *chosen,
-            repeats=3,
-        )
-    return took
+def score(protocols: list[Protocol], volumes: list[np.ndarray]) -> None:
+    """Score reference, synthesis, labels and classes as the benchmark does, frame by frame."""
+    for frame in ("crop", "volume"):
+        cut = [centre(v, CROP, fill=0) for v in volumes] if frame == "crop" else volumes
+        reference, synthesis, labels, classes = cut
+        alike = [protocol for protocol in protocols if protocol.frame == frame]
+        if similar := [protocol for protocol in alike if protocol.synthesis]:
+            score_synthesis(similar, reference, synthesis, labels)
+        if overlapping := [protocol for protocol in alike if protocol.segmentation]:
+            score_segmentation(overlapping, labels, classes, SPACING, DIAGONAL_MM)
+
+
+def measure(folder: Path | None = None, repeats: int = 3) -> dict[str, float]:
+    """Seconds of processor time without and with conventions, in turns, and what these add.
+
+    `ratio` is what the conventions add over what the protocols take, the median over the turns.
+    """
+    labels = read_segmentation(folder) if folder else made_up_segmentation()
+    volumes = [*contrasts(labels), labels, imperfect(labels)]
+    protocols = [load_protocol(name) for name in ("paper", "strict")]
+    everything = protocols + [c.protocol() for c in read_conventions() if c.change is not None]
+    without, with_them = [], []
+    for _ in range(repeats):
+        timed(score, (protocols, volumes), without)
+        timed(score, (everything, volumes), with_them)
+    pairs = list(zip(without, with_them, strict=True))
+    return {
+        "protocols_seconds": statistics.median(without),
+        "all_seconds": statistics.median(with_them),
+        "ratio": statistics.median((b - a) / a for a, b in pairs),
+    }
 
 
 def main() -> None:
-    """Print the seconds of each protocol and convention, both sums and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patient-folder", type=Path, help="a BraTS patient; made up if absent")
-    folder = parser.parse_args().patient_folder
-
-    labels = read_segmentation(folder) if folder else made_up_segmentation()
-    reference, synthesis = np.random.default_rng(0).uniform(-1, 1, (2, *labels.shape))
-    volumes = {
-        "reference": reference.astype(np.float32),
-        "synthesis": synthesis.astype(np.float32),
-        "labels": labels,
-        "classes": imperfect(labels),
-    }
-    groups = {
-        "protocols": [load_protocol(name) for name in ("paper", "strict")],
-        "conventions": [c.protocol() for c in read_conventions() if c.change is not None],
-    }
-    sums = {}
-    print(f"{folder or 'made up'}, {labels.shape}; seconds of synthesis and of segmentation")
-    for group, protocols in groups.items():
-        sums[group] = np.zeros(2)
-        for protocol in protocols:
-            took = np.array(list(seconds(protocol, volumes).values()))
-            sums[group] += took
-            print(f"{protocol.name:20} {took[0]:6.2f} {took[1]:6.2f}")
-    for group, took in sums.items():
-        print(f"all {group:16} {took[0]:6.2f} {took[1]:6.2f}")
-    print(f"{'ratio':20} {sums['conventions'].sum() / sums['protocols'].sum():6.2f}")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    found = measure(options.patient_folder, options.repeats)
+    print(f"protocols                  {found['protocols_seconds']:6.2f} s")
+    print(f"protocols and conventions  {found['all_seconds']:6.2f} s")
+    print(f"the conventions add        {found['ratio']:6.2f} times the protocols' time")
 
 
 if __name__ == "__main__":
