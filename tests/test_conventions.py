@@ -43,7 +43,7 @@ def contrasts():
 def synthesis(name, reference=None, prediction=None):
     """(SSIM, PSNR) under a convention; NaN for what it does not score."""
     volumes = contrasts() if reference is None else (reference, prediction)
-    rows = score_synthesis(BY_NAME[name].protocol(), *volumes, head())
+    rows = score_synthesis([BY_NAME[name].protocol()], *volumes, head())
     assert {(row["protocol"], row["region"]) for row in rows} == {(name, "whole")}
     values = {row["metric"]: row["value"] for row in rows}
     return values.get("ssim", NAN), values.get("psnr", NAN)
@@ -53,7 +53,7 @@ def segmentation(name, metric, predicted, labels=None):
     """A metric by region under a convention."""
     labels = head() if labels is None else labels
     protocol = BY_NAME[name].protocol()
-    rows = score_segmentation(protocol, labels, predicted, SPACING, DIAGONAL)
+    rows = score_segmentation([protocol], labels, predicted, SPACING, DIAGONAL)
     assert {(row["protocol"], row["postprocessing"]) for row in rows} == {(name, "lcc")}
     return {row["region"]: row["value"] for row in rows if row["metric"] == metric}
 
@@ -176,7 +176,7 @@ def test_regions_that_never_meet_in_a_slice_have_no_distance():
     predicted = np.zeros(head().shape, np.uint8)
     predicted[8, 5:9, 5:9] = 2
     protocol = BY_NAME["slice_assd"].protocol()
-    row = score_segmentation(protocol, head(), predicted, SPACING, DIAGONAL)[0]
+    row = score_segmentation([protocol], head(), predicted, SPACING, DIAGONAL)[0]
     assert row["region"] == "wt" and math.isnan(row["value"])
     assert row["note"] == "no slice holds both"
 

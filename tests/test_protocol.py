@@ -61,7 +61,7 @@ def value(rows, *where):
 def test_paper_synthesis_is_scikit_image_averaged_over_tumour_slices():
     labels = head()
     reference, prediction = contrasts(labels)
-    rows = score_synthesis(PAPER, reference, prediction, labels)
+    rows = score_synthesis([PAPER], reference, prediction, labels)
     pairs = [((reference[z] + 1) / 2, (prediction[z] + 1) / 2) for z in range(3, 7)]
     ssim = np.mean([structural_similarity(*pair, data_range=1) for pair in pairs])
     psnr = np.mean([peak_signal_noise_ratio(*pair, data_range=1) for pair in pairs])
@@ -80,7 +80,7 @@ def test_strict_synthesis_is_scikit_images_map_averaged_in_each_region():
         for pair in zip(reference, prediction, strict=True)
     ]
     masks = {"whole": labels > -9, "brain": labels >= 0, "wt": labels > 0, "et": labels == 3}
-    rows = score_synthesis(STRICT, *contrasts(labels), labels)
+    rows = score_synthesis([STRICT], *contrasts(labels), labels)
     for region, mask in masks.items():
         psnr = peak_signal_noise_ratio(reference[mask], prediction[mask], data_range=1)
         assert value(rows, region, "ssim") == pytest.approx(np.stack(maps)[mask].mean(), abs=1e-9)
@@ -92,7 +92,7 @@ def test_strict_synthesis_is_scikit_images_map_averaged_in_each_region():
 def test_identical_volumes_say_so(protocol):
     labels = head()
     reference, _ = contrasts(labels)
-    for row in score_synthesis(protocol, reference, reference.copy(), labels):
+    for row in score_synthesis([protocol], reference, reference.copy(), labels):
         expected = {"ssim": (1, ""), "psnr": (math.inf, "identical")}[row["metric"]]
         assert (row["value"], row["note"]) == expected
 
@@ -101,29 +101,29 @@ def test_one_identical_slice_makes_the_papers_mean_infinite_and_is_named():
     labels = head()
     reference, prediction = contrasts(labels)
     prediction[4] = reference[4]
-    row = cell(score_synthesis(PAPER, reference, prediction, labels), "whole", "psnr")
+    row = cell(score_synthesis([PAPER], reference, prediction, labels), "whole", "psnr")
     assert (row["value"], row["note"]) == (math.inf, "identical in 1 of 4 slices")
 
 
 def test_an_empty_region_has_no_similarity():
     labels = head()
     labels[labels == 3] = 2
-    rows = score_synthesis(STRICT, *contrasts(labels), labels)
+    rows = score_synthesis([STRICT], *contrasts(labels), labels)
     assert {row["region"] for row in rows if row["note"] == "region empty"} == {"et"}
     assert {row["region"] for row in rows if math.isnan(row["value"])} == {"et"}
 
 
 def test_the_paper_has_nothing_to_say_of_a_volume_without_tumour():
     labels = np.minimum(head(), 0)
-    for row in score_synthesis(PAPER, *contrasts(labels), labels):
+    for row in score_synthesis([PAPER], *contrasts(labels), labels):
         assert math.isnan(row["value"])
         assert row["note"] == "region empty"
 
 
 def test_protocols_differ_on_the_same_volumes():
     labels = head()
-    paper = score_synthesis(PAPER, *contrasts(labels), labels)
-    strict = score_synthesis(STRICT, *contrasts(labels), labels)
+    paper = score_synthesis([PAPER], *contrasts(labels), labels)
+    strict = score_synthesis([STRICT], *contrasts(labels), labels)
     assert value(paper, "whole", "ssim") < value(strict, "whole", "ssim") - 0.01
 
 
@@ -158,7 +158,7 @@ def test_each_empty_case(protocol, metric, in_reference, in_prediction, expected
     labels = head() if in_reference else without
     predicted = as_classes(head() if in_prediction else without)
     row = cell(
-        score_segmentation(protocol, labels, predicted, SPACING, DIAGONAL), "et", metric, "lcc"
+        score_segmentation([protocol], labels, predicted, SPACING, DIAGONAL), "et", metric, "lcc"
     )
     assert row["value"] == pytest.approx(expected, nan_ok=True)
     assert row["note"] == note
@@ -177,16 +177,16 @@ def test_every_metric_has_its_empty_cases_above():
 @pytest.mark.parametrize("protocol", [PAPER, STRICT], ids=["paper", "strict"])
 def test_volumes_without_any_tumour_are_both_empty(protocol):
     labels = np.minimum(head(), 0)
-    rows = score_segmentation(protocol, labels, as_classes(labels), SPACING, DIAGONAL)
+    rows = score_segmentation([protocol], labels, as_classes(labels), SPACING, DIAGONAL)
     assert {row["note"] for row in rows} == {"both empty"}
 
 
 def test_rows_are_complete_and_unique():
     labels = head()
     predicted = as_classes(np.roll(labels, 1, axis=1))
-    strict = score_segmentation(STRICT, labels, predicted, SPACING, DIAGONAL)
-    paper = score_segmentation(PAPER, labels, predicted, SPACING, DIAGONAL)
-    synthesis = score_synthesis(STRICT, *contrasts(labels), labels)
+    strict = score_segmentation([STRICT], labels, predicted, SPACING, DIAGONAL)
+    paper = score_segmentation([PAPER], labels, predicted, SPACING, DIAGONAL)
+    synthesis = score_synthesis([STRICT], *contrasts(labels), labels)
     assert (len(strict), len(paper)) == (3 * 3 * 2, 3 * 2 * 1)
     cells = {(row["region"], row["metric"], row["postprocessing"]) for row in strict}
     assert len(cells) == len(strict)
@@ -199,7 +199,7 @@ def test_full_volumes_as_medpy_scores_them():
     labels = head()
     predicted = as_classes(np.roll(labels, (1, 2), axis=(0, 2)))
     spacing = (2.0, 0.7, 1.1)
-    rows = score_segmentation(STRICT, labels, predicted, spacing, DIAGONAL)
+    rows = score_segmentation([STRICT], labels, predicted, spacing, DIAGONAL)
     for region, classes in {"wt": (1, 2, 3), "tc": (1, 3), "et": (3,)}.items():
         ours, theirs = np.isin(predicted, classes), np.isin(labels, classes)
         assd = medpy.assd(ours, theirs, voxelspacing=spacing)
@@ -212,7 +212,7 @@ def test_full_volumes_as_medpy_scores_them():
 def test_an_island_counts_only_without_postprocessing():
     predicted = as_classes(head())
     predicted[5, 19, 20] = 3
-    rows = score_segmentation(STRICT, head(), predicted, SPACING, DIAGONAL)
+    rows = score_segmentation([STRICT], head(), predicted, SPACING, DIAGONAL)
     assert value(rows, "et", "dice", "lcc") == 1
     assert value(rows, "et", "dice", "none") < 1
 
@@ -223,8 +223,8 @@ def test_the_paper_sees_no_prediction_outside_tumour_slices():
     predicted[8, 4:20, 4:22] = 3
     predicted[1, 4:20, 4:22] = 3
     predicted[9] = 3
-    paper = score_segmentation(PAPER, head(), predicted, SPACING, DIAGONAL)
-    strict = score_segmentation(STRICT, head(), predicted, SPACING, DIAGONAL)
+    paper = score_segmentation([PAPER], head(), predicted, SPACING, DIAGONAL)
+    strict = score_segmentation([STRICT], head(), predicted, SPACING, DIAGONAL)
     assert {row["value"] for row in paper if row["metric"] == "dice"} == {1}
     assert value(strict, "wt", "dice", "lcc") == 0
     assert 0 < value(strict, "wt", "dice", "none") < 1
@@ -236,7 +236,7 @@ def test_the_papers_slices_keep_their_place():
     labels[2, 5:8, 5:8] = labels[6, 5:8, 5:8] = 2
     predicted = as_classes(labels)
     predicted[6] = 0
-    rows = score_segmentation(PAPER, labels, predicted, SPACING, DIAGONAL)
+    rows = score_segmentation([PAPER], labels, predicted, SPACING, DIAGONAL)
     # Nine voxels at 0 and nine 4 mm away, and the prediction's nine at 0.
     assert value(rows, "wt", "assd", "lcc") == pytest.approx(9 * 4 / 27)
 
@@ -272,20 +272,20 @@ def test_wrong_volumes_never_yield_a_similarity(protocol, which, spoil, complain
     volumes = {"reference": reference, "prediction": prediction, "labels": labels}
     volumes[which] = spoil(volumes[which])
     with pytest.raises(InputError, match=complaint):
-        score_synthesis(protocol, **volumes)
+        score_synthesis([protocol], **volumes)
 
 
 def test_a_single_slice_is_no_volume():
     labels = head()
     reference, prediction = contrasts(labels)
     with pytest.raises(InputError, match=r"must be \(Z, Y, X\)"):
-        score_synthesis(STRICT, reference[4], prediction[4], labels[4])
+        score_synthesis([STRICT], reference[4], prediction[4], labels[4])
 
 
 def test_rounding_at_the_ends_of_the_range_is_forgiven():
     labels = head()
     reference, prediction = contrasts(labels)
-    rows = score_synthesis(STRICT, reference, spoilt(prediction, -1 - 1e-6), labels)
+    rows = score_synthesis([STRICT], reference, spoilt(prediction, -1 - 1e-6), labels)
     assert all(math.isfinite(row["value"]) for row in rows)
 
 
@@ -311,7 +311,7 @@ def test_wrong_volumes_never_yield_an_overlap(protocol, change, complaint):
         "diagonal_mm": DIAGONAL,
     }
     with pytest.raises(InputError, match=complaint):
-        score_segmentation(protocol, **right | change)
+        score_segmentation([protocol], **right | change)
 
 
 # Files
@@ -378,14 +378,14 @@ def test_rules_are_data_that_scoring_obeys(tmp_path):
     changed = put("segmentation", "metrics", "assd", "one_empty", 50)
     protocol = load_protocol("strict", rewritten(tmp_path, changed))
     nothing = np.zeros(head().shape, np.uint8)
-    rows = score_segmentation(protocol, head(), nothing, SPACING, DIAGONAL)
+    rows = score_segmentation([protocol], head(), nothing, SPACING, DIAGONAL)
     assert value(rows, "wt", "assd", "none") == 50
 
 
 def test_every_scored_metric_is_described():
     rows = [
-        *score_synthesis(STRICT, *contrasts(head()), head()),
-        *score_segmentation(STRICT, head(), as_classes(head()), SPACING, DIAGONAL),
+        *score_synthesis([STRICT], *contrasts(head()), head()),
+        *score_segmentation([STRICT], head(), as_classes(head()), SPACING, DIAGONAL),
     ]
     assert {row["metric"] for row in rows} == set(METRICS)
     for row in rows:
@@ -440,7 +440,7 @@ needs_brats = pytest.mark.skipif(
 @pytest.mark.parametrize("name", ["Brats18_2013_2_1", "Brats18_TCIA13_623_1"])
 def test_only_regions_show_that_a_copied_t1_has_learnt_nothing(name):
     t1, t1ce, labels = real_patient(name)
-    rows = score_synthesis(STRICT, t1ce, t1, labels)
+    rows = score_synthesis([STRICT], t1ce, t1, labels)
     assert value(rows, "whole", "ssim") > 0.8
     assert value(rows, "brain", "ssim") < 0.7
     assert value(rows, "whole", "psnr") > value(rows, "brain", "psnr") + 3
@@ -450,7 +450,7 @@ def test_only_regions_show_that_a_copied_t1_has_learnt_nothing(name):
 def test_a_real_tumour_as_medpy_scores_it():
     _, _, labels = real_patient("Brats18_2013_2_1")
     predicted = as_classes(np.roll(labels, (1, 2, -2), axis=(0, 1, 2)))
-    rows = score_segmentation(STRICT, labels, predicted, SPACING, DIAGONAL)
+    rows = score_segmentation([STRICT], labels, predicted, SPACING, DIAGONAL)
     ours, theirs = predicted == 3, labels == 3
     assert value(rows, "et", "dice", "none") == pytest.approx(medpy.dc(ours, theirs), abs=1e-9)
     assert value(rows, "et", "assd", "none") == pytest.approx(

@@ -34,7 +34,7 @@ def scores(control: str, patient: StoredPatient) -> dict[tuple[str, str], float]
     entry = method.entry(method.params("base", {}), len(inputs))
     made = synthesize(entry, patient, View(inputs, 224), torch.device("cpu"), 32)
     images, labels = patient.volume(224)
-    rows = score_synthesis(load_protocol("strict"), images[3], made, labels)
+    rows = score_synthesis([load_protocol("strict")], images[3], made, labels)
     return {(row["metric"], row["region"]): row["value"] for row in rows}
 
 

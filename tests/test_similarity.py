@@ -8,14 +8,13 @@ from pydantic import ValidationError
 from skimage.metrics import structural_similarity
 
 from benchmarks.scoring.similarity import (
+    LabelSums,
     Window,
     matched_in_brain,
     psnr,
-    region_means,
     rescaled_slices,
-    ssim_map,
+    ssim_maps,
     to_unit_range,
-    without_border,
 )
 
 UNIFORM = Window(shape="uniform", size=7, sample_covariance=True, border="drop")
@@ -25,6 +24,11 @@ AS_SCIKIT_IMAGE_SAYS_IT = {
     GAUSSIAN: {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False},
 }
 WINDOWS = pytest.mark.parametrize("window", [UNIFORM, GAUSSIAN], ids=["uniform", "gaussian"])
+
+
+def ssim_map(reference, prediction, window, data_range=1):
+    (found,) = ssim_maps(reference, prediction, window, [data_range])
+    return found
 
 
 @pytest.fixture
@@ -61,10 +65,41 @@ def test_another_data_range_is_scikit_images(volumes, window):
 
 
 def test_mean_without_border_is_scikit_images_default(volumes):
-    inner = without_border(np.ones(volumes[0].shape, bool), UNIFORM.radius)
-    ours = region_means(ssim_map(*volumes, UNIFORM), inner, per="slice")
+    labels = np.zeros(volumes[0].shape, np.int8)
+    sums = LabelSums.of(ssim_map(*volumes, UNIFORM), labels, border=UNIFORM.radius)
     theirs = [structural_similarity(*pair, data_range=1) for pair in zip(*volumes, strict=True)]
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(sums.means("whole", "slice"), theirs, rtol=0, atol=1e-9)
+
+
+@WINDOWS
+@pytest.mark.parametrize(
+    "box",
+    [
+        (slice(None), slice(9, 20), slice(3, 4)),
+        (slice(2, 5), slice(0, 12), slice(15, 24)),
+        (slice(4, 4), slice(0, 0), slice(0, 0)),
+    ],
+    ids=["inside", "corner", "nothing"],
+)
+def test_air_around_a_head_is_scikit_images_too(volumes, window, box):
+    """Where both are 0 nothing is filtered, and SSIM is 1."""
+    ours = [np.zeros(volume.shape) for volume in volumes]
+    for cut, volume in zip(ours, volumes, strict=True):
+        cut[box] = volume[box] + 0.1
+    for pair in (ours, (ours[0], volumes[1]), (volumes[0], ours[1])):
+        options = {"full": True, **AS_SCIKIT_IMAGE_SAYS_IT[window]}
+        theirs = [
+            structural_similarity(*two, data_range=1, **options)[1]
+            for two in zip(*pair, strict=True)
+        ]
+        np.testing.assert_allclose(ssim_map(*pair, window), theirs, rtol=0, atol=1e-9)
+
+
+@WINDOWS
+def test_several_data_ranges_are_each_its_own(volumes, window):
+    both = ssim_maps(*volumes, window, [1, 2])
+    for found, data_range in zip(both, (1, 2), strict=True):
+        np.testing.assert_array_equal(found, ssim_map(*volumes, window, data_range))
 
 
 @WINDOWS
@@ -113,18 +148,30 @@ def test_windows_that_make_no_sense_are_refused(change, complaint):
         Window.model_validate(UNIFORM.model_dump() | change)
 
 
-def test_region_means_by_hand():
-    """Slice 0 holds 1 and 3, slice 1 holds 8 alone, slice 2 nothing."""
+def test_means_of_regions_by_hand():
+    """Slice 0 holds 1 and 3 of the tumour, slice 1 holds 8 alone, slice 2 nothing."""
     values = np.array([[[1.0, 3.0]], [[8.0, 99.0]], [[99.0, 99.0]]])
-    mask = np.array([[[True, True]], [[True, False]], [[False, False]]])
-    assert region_means(values, mask, per="slice").tolist() == [2, 8]
-    assert region_means(values, mask, per="volume").tolist() == [4]
+    sums = LabelSums.of(values, np.array([[[1, 3]], [[2, 0]], [[-1, 0]]], np.int8))
+    assert sums.means("wt", "slice").tolist() == [2, 8]
+    assert sums.means("wt", "volume").tolist() == [4]
+    assert sums.means("tc", "volume").tolist() == [2]
+    assert sums.means("wt", "volume", np.array([False, True, True])).tolist() == [8]
+    assert sums.means("brain", "slice").tolist() == [2, 53.5, 99]
+    assert sums.means("whole", "volume").tolist() == [309 / 6]
+
+
+def test_sums_of_some_slices_keep_their_place():
+    values, labels = np.arange(3.0).reshape(3, 1, 1), np.zeros((3, 1, 1), np.int8)
+    kept = np.array([True, False, True])
+    sums = LabelSums.of(values[kept], labels[kept]).placed(kept, 3)
+    assert sums.means("brain", "slice").tolist() == [0, 2]
+    assert sums.means("brain", "slice", np.array([False, True, True])).tolist() == [2]
 
 
 @pytest.mark.parametrize("per", ["slice", "volume"])
 def test_an_empty_region_has_no_mean(per):
     values = np.ones((3, 4, 4))
-    assert region_means(values, np.zeros(values.shape, bool), per).size == 0
+    assert LabelSums.of(values, np.zeros(values.shape, np.int8)).means("wt", per).size == 0
 
 
 def test_psnr_by_hand():

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -52,26 +53,30 @@ def _scores(
     layout: Layout, run: Run, seed: int, patient: StoredPatient, protocols: list[Protocol]
 ) -> list[dict]:
     images, labels = patient.volume()
-    frames = {"crop": (patient.grid.crop,) * 2, "volume": patient.shape[1:]}
     rows = []
     if run.synthesizes:
         made = read_prediction(layout, run.name, seed, "t1ce", patient)
-        volumes = {
-            frame: [centre(volume, size, fill=-1) for volume in (images[3], made, labels)]
-            for frame, size in frames.items()
-        }
-        for protocol in (x for x in protocols if x.synthesis):
-            rows += score_synthesis(protocol, *volumes[protocol.frame])
+        for size, alike in _by_size(patient, [x for x in protocols if x.synthesis]):
+            volumes = [centre(x, size, fill=-1) for x in (images[3], made, labels)]
+            rows += score_synthesis(alike, *volumes)
     if run.segments:
         made = read_prediction(layout, run.name, seed, "seg", patient)
-        volumes = {
-            frame: [centre(labels, size, fill=-1), centre(made, size, fill=0)]
-            for frame, size in frames.items()
-        }
-        for protocol in (x for x in protocols if x.segmentation):
-            pair = volumes[protocol.frame]
-            rows += score_segmentation(protocol, *pair, patient.spacing, patient.diagonal_mm)
-    return rows
+        for size, alike in _by_size(patient, [x for x in protocols if x.segmentation]):
+            volumes = centre(labels, size, fill=-1), centre(made, size, fill=0)
+            rows += score_segmentation(alike, *volumes, patient.spacing, patient.diagonal_mm)
+    order = {protocol.name: place for place, protocol in enumerate(protocols)}
+    return sorted(rows, key=lambda row: (row["task"] == "segmentation", order[row["protocol"]]))
+
+
+def _by_size(
+    patient: StoredPatient, protocols: list[Protocol]
+) -> Iterator[tuple[tuple[int, int], list[Protocol]]]:
+    """The protocols that compare slices of one size, with that size, rows and columns."""
+    sizes = {"crop": (patient.grid.crop,) * 2, "volume": patient.shape[1:]}
+    for frame, size in sizes.items():
+        alike = [protocol for protocol in protocols if protocol.frame == frame]
+        if alike:
+            yield size, alike
 
 
 def is_scored(plan: Plan, run: Run, seed: int) -> bool:

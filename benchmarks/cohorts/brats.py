@@ -281,7 +281,8 @@ def _unpacked(stored: bytes) -> bytes:
         offset = max(_HEADER_BYTES, int(header["vox_offset"]))
         if min(shape) < 1 or offset + size > _LARGEST_BYTES:
             raise ValueError(f"its header says {shape} voxels that begin at byte {offset}")
-        data = start + file.read(offset + size - len(start))
+        file.seek(0)
+        data = file.read(offset + size)
         if len(data) < offset + size:
             raise EOFError(f"{len(data)} bytes in place of {offset + size}")
         # Read to the end, where gzip keeps its checksum.

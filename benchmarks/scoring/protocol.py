@@ -1,10 +1,14 @@
 """A protocol: the conventions under which a patient is scored, as data, and the scoring itself.
 
-A score is a dict, one row of the long table: protocol, task, region, metric, postprocessing,
-value and note. The note says why a value is undefined or not a plain measurement, else is empty.
+Several protocols score a patient together, so that what they share is computed once. A score is a
+dict, one row of the long table: protocol, task, region, metric, postprocessing, value and note.
+The note says why a value is undefined or not a plain measurement, else is empty.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, cached_property, partial
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, Self
 
@@ -19,6 +23,7 @@ from benchmarks.scoring.overlap import (
     bounding_box,
     dice,
     largest_component,
+    surface_distances,
 )
 from benchmarks.scoring.regions import (
     BRAIN,
@@ -30,14 +35,13 @@ from benchmarks.scoring.regions import (
 )
 from benchmarks.scoring.similarity import (
     SIMILARITY_METRICS,
+    LabelSums,
     Window,
     matched_in_brain,
     psnr,
-    region_means,
     rescaled_slices,
-    ssim_map,
+    ssim_maps,
     to_unit_range,
-    without_border,
 )
 
 METRICS = SIMILARITY_METRICS | OVERLAP_METRICS
@@ -170,9 +174,12 @@ def describe(error: ValidationError) -> str:
 
 
 def score_synthesis(
-    protocol: Protocol, reference: np.ndarray, prediction: np.ndarray, labels: np.ndarray
+    protocols: Sequence[Protocol],
+    reference: np.ndarray,
+    prediction: np.ndarray,
+    labels: np.ndarray,
 ) -> list[dict]:
-    """Score a synthesised T1ce volume: a row for each region and metric.
+    """Score a synthesised T1ce volume: a row for each protocol, region and metric.
 
     `reference` and `prediction` are (Z, Y, X) floats in [-1, 1] under the reference's
     normalisation, `labels` the reference's (see regions). A region without a voxel in the scored
@@ -185,26 +192,75 @@ def score_synthesis(
     _check_intensities("The prediction", prediction)
     _check_known("The labels", labels, LABELS)
 
-    rules = protocol.synthesis
-    scored = tumour_slices(labels) if protocol.slices == "tumour" else slice(None)
-    reference, prediction = to_unit_range(reference), to_unit_range(prediction)
-    # Of the whole volume's brain, whichever of its slices are scored.
-    reference, prediction = _normalised(rules, reference, prediction, labels)
-    reference, prediction, labels = reference[scored], prediction[scored], labels[scored]
-    maps = {}
-    if "ssim" in rules.metrics:
-        maps["ssim"] = ssim_map(reference, prediction, rules.ssim_window, rules.ssim_data_range)
-    if "psnr" in rules.metrics:
-        maps["psnr"] = (reference - prediction) ** 2
-
+    scored = {"tumour": tumour_slices(labels), "all": np.ones(len(labels), bool)}
+    sums = _similarity_sums(protocols, reference, prediction, labels, scored)
     rows = []
-    for region in rules.regions:
-        mask = region_mask(labels, region)
-        where = {"protocol": protocol.name, "task": "synthesis", "region": region}
-        for metric in rules.metrics:
-            score = _mean_score(_means(rules, metric, maps[metric], mask))
-            rows.append(where | {"metric": metric, "postprocessing": ""} | score)
+    for protocol in protocols:
+        rules = protocol.synthesis
+        for region in rules.regions:
+            where = {"protocol": protocol.name, "task": "synthesis", "region": region}
+            for metric in rules.metrics:
+                means = sums[protocol.name, metric].means(
+                    region, rules.average, scored[protocol.slices]
+                )
+                score = _mean_score(psnr(means) if metric == "psnr" else means)
+                rows.append(where | {"metric": metric, "postprocessing": ""} | score)
     return rows
+
+
+def _similarity_sums(
+    protocols: Sequence[Protocol],
+    reference: np.ndarray,
+    prediction: np.ndarray,
+    labels: np.ndarray,
+    scored: dict[str, np.ndarray],
+) -> dict[tuple[str, str], LabelSums]:
+    """By protocol and metric the sums of SSIM or of squared errors; slices not scored have none."""
+    sums = {}
+    reference, prediction = to_unit_range(reference), to_unit_range(prediction)
+    for alike in _alike(protocols, _intensities):
+        # Of the whole volume's brain, whichever of its slices are scored.
+        pair = _normalised(alike[0].synthesis, reference, prediction, labels)
+        squares = [p for p in alike if "psnr" in p.synthesis.metrics]
+        if squares:
+            kept = _kept(squares, scored)
+            errors = pair[0][kept] - pair[1][kept]
+            errors *= errors
+            shared = LabelSums.of(errors, labels[kept]).placed(kept, len(labels))
+            sums |= {(p.name, "psnr"): shared for p in squares}
+        for users in _alike([p for p in alike if "ssim" in p.synthesis.metrics], _window):
+            window = users[0].synthesis.ssim_window
+            kept = _kept(users, scored)
+            ranges = sorted({p.synthesis.ssim_data_range for p in users})
+            border = window.radius if window.border == "drop" else 0
+            maps = ssim_maps(*(volume[kept] for volume in pair), window, ranges)
+            by_range = {
+                data_range: LabelSums.of(values, labels[kept], border).placed(kept, len(labels))
+                for data_range, values in zip(ranges, maps, strict=True)
+            }
+            sums |= {(p.name, "ssim"): by_range[p.synthesis.ssim_data_range] for p in users}
+    return sums
+
+
+def _kept(protocols: list[Protocol], scored: dict[str, np.ndarray]) -> np.ndarray | slice:
+    """The slices that any of the protocols scores; all of them without a copy."""
+    kept = np.logical_or.reduce([scored[protocol.slices] for protocol in protocols])
+    return slice(None) if kept.all() else kept
+
+
+def _alike(
+    protocols: Sequence[Protocol], key: Callable[[Protocol], str]
+) -> Iterator[list[Protocol]]:
+    for _, group in groupby(sorted(protocols, key=key), key):
+        yield list(group)
+
+
+def _intensities(protocol: Protocol) -> str:
+    return f"{protocol.synthesis.normalisation}, {protocol.synthesis.background}"
+
+
+def _window(protocol: Protocol) -> str:
+    return protocol.synthesis.ssim_window.model_dump_json()
 
 
 def _normalised(
@@ -221,15 +277,6 @@ def _normalised(
     return reference, prediction
 
 
-def _means(rules: SynthesisRules, metric: str, values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A metric of each slice, or of all, from its map of SSIM or of squared errors."""
-    if metric == "psnr":
-        return psnr(region_means(values, mask, rules.average))
-    if rules.ssim_window.border == "drop":
-        mask = without_border(mask, rules.ssim_window.radius)
-    return region_means(values, mask, rules.average)
-
-
 def _mean_score(values: np.ndarray) -> dict:
     """Average per-slice or per-volume values into a row's value and note."""
     if values.size == 0:
@@ -244,13 +291,13 @@ def _mean_score(values: np.ndarray) -> dict:
 
 
 def score_segmentation(
-    protocol: Protocol,
+    protocols: Sequence[Protocol],
     labels: np.ndarray,
     predicted: np.ndarray,
     spacing: Sequence[float],
     diagonal_mm: float,
 ) -> list[dict]:
-    """Score predicted classes: a row for each post-processing, region and metric.
+    """Score predicted classes: a row for each protocol, post-processing, region and metric.
 
     `labels` (see regions) and `predicted` (classes 0 to 3) are (Z, Y, X) integers, `spacing` is
     (dz, dy, dx) in mm, `diagonal_mm` what the protocol may charge for a missed region. Slices that
@@ -265,46 +312,83 @@ def score_segmentation(
     _check_known("The predicted classes", predicted, CLASSES)
     _check_lengths("The spacing", spacing, 3)
     _check_lengths("The diagonal", [diagonal_mm], 1)
+    sizes = {
+        "mm": (tuple(spacing), diagonal_mm),
+        "voxels": ((1.0, 1.0, 1.0), float(np.linalg.norm(labels.shape))),
+    }
 
-    rules = protocol.segmentation
-    if rules.distances == "voxels":
-        spacing, diagonal_mm = (1.0, 1.0, 1.0), float(np.linalg.norm(labels.shape))
-    if protocol.slices == "tumour":
-        kept = tumour_slices(labels)[:, None, None]
-        predicted = np.where(kept, predicted, predicted.dtype.type(BRAIN))
-    # No metric sees what is neither tumour nor predicted as such, and it is most of a volume.
+    # No metric sees what is neither tumour nor predicted as such: most of a volume.
     box = bounding_box((labels > BRAIN) | (predicted > BRAIN))
     labels, predicted = labels[box], predicted[box]
 
+    @cache
+    def classes(slices: str, postprocessing: str) -> np.ndarray:
+        if postprocessing == "lcc":
+            return largest_component(classes(slices, "none"))
+        if slices == "tumour":
+            kept = tumour_slices(labels)[:, None, None]
+            return np.where(kept, predicted, predicted.dtype.type(BRAIN))
+        return predicted
+
+    found: dict[str, list[_Masks]] = defaultdict(list)
+
+    @cache
+    def masks(slices: str, postprocessing: str, region: str) -> _Masks:
+        made = region_mask(classes(slices, postprocessing), region)
+        for known in found[region]:
+            # What is cleared is often of another class, or nothing at all.
+            if np.array_equal(known.prediction, made):
+                return known
+        found[region].append(_Masks(region_mask(labels, region), made))
+        return found[region][-1]
+
     rows = []
-    for postprocessing in rules.postprocessing:
-        classes = largest_component(predicted) if postprocessing == "lcc" else predicted
-        for region in rules.regions:
-            reference, prediction = region_mask(labels, region), region_mask(classes, region)
-            where = {"protocol": protocol.name, "task": "segmentation", "region": region}
-            for metric in rules.metrics:
-                score = _overlap_score(rules, metric, reference, prediction, spacing, diagonal_mm)
-                rows.append(where | {"metric": metric, "postprocessing": postprocessing} | score)
+    for protocol in protocols:
+        rules = protocol.segmentation
+        for postprocessing in rules.postprocessing:
+            for region in rules.regions:
+                both = masks(protocol.slices, postprocessing, region)
+                where = {"protocol": protocol.name, "task": "segmentation", "region": region}
+                for metric in rules.metrics:
+                    score = _overlap_score(rules, metric, both, *sizes[rules.distances])
+                    what = {"metric": metric, "postprocessing": postprocessing}
+                    rows.append(where | what | score)
     return rows
+
+
+class _Masks:
+    """A region of the reference and of the prediction; what is asked twice is measured once.
+
+    Both are bool, of a volume or a slice. `emptiness` is the note of a row; only where it says
+    nothing have they a Dice and surface distances.
+    """
+
+    def __init__(self, reference: np.ndarray, prediction: np.ndarray):
+        self.reference, self.prediction = reference, prediction
+        self.emptiness = _emptiness(reference, prediction)
+        self.distances = cache(partial(surface_distances, reference, prediction))
+
+    @cached_property
+    def dice(self) -> float:
+        return dice(self.reference, self.prediction)
+
+    @cached_property
+    def slices(self) -> "list[_Masks]":
+        return [_Masks(*pair) for pair in zip(self.reference, self.prediction, strict=True)]
 
 
 def _overlap_score(
     rules: SegmentationRules,
     metric: str,
-    reference: np.ndarray,
-    prediction: np.ndarray,
-    spacing: Sequence[float],
+    masks: _Masks,
+    spacing: tuple[float, ...],
     diagonal_mm: float,
 ) -> dict:
     """Measure two masks, or say what the rules say, as a row's value and note."""
-    note = _emptiness(reference, prediction)
+    note = masks.emptiness
     if rules.average == "volume" or note == "both empty":
-        value = _overlap(rules, metric, reference, prediction, spacing, diagonal_mm)
-        return {"value": value, "note": note}
-    values = [
-        _overlap(rules, metric, ours, theirs, spacing[1:], diagonal_mm)
-        for ours, theirs in zip(reference, prediction, strict=True)
-    ]
+        return {"value": _overlap(rules, metric, masks, spacing, diagonal_mm), "note": note}
+    values = [_overlap(rules, metric, one, spacing[1:], diagonal_mm) for one in masks.slices]
     value = _mean_of_defined(values)
     return {"value": value, "note": note or ("no slice holds both" if np.isnan(value) else "")}
 
@@ -312,18 +396,16 @@ def _overlap_score(
 def _overlap(
     rules: SegmentationRules,
     metric: str,
-    reference: np.ndarray,
-    prediction: np.ndarray,
-    spacing: Sequence[float],
+    masks: _Masks,
+    spacing: tuple[float, ...],
     diagonal_mm: float,
 ) -> float:
     """A metric of two masks, of volumes or of slices."""
-    note = _emptiness(reference, prediction)
-    if note:
-        return _empty_value(rules.metrics[metric], note, diagonal_mm)
+    if masks.emptiness:
+        return _empty_value(rules.metrics[metric], masks.emptiness, diagonal_mm)
     if metric == "assd":
-        return assd(reference, prediction, spacing, rules.assd_mean)
-    return dice(reference, prediction)
+        return assd(masks.distances(spacing), rules.assd_mean)
+    return masks.dice
 
 
 def _mean_of_defined(values: Sequence[float]) -> float:
@@ -366,8 +448,9 @@ def _check_intensities(what: str, volume: np.ndarray) -> None:
 def _check_known(what: str, volume: np.ndarray, known: Sequence[int]) -> None:
     if not np.issubdtype(volume.dtype, np.integer):
         raise InputError(f"{what} are {volume.dtype}; they must be integers.")
-    unknown = sorted(set(np.unique(volume).tolist()) - set(known))
-    if unknown:
+    # What is known leaves no gap; sorting a volume takes far longer than its extremes.
+    if volume.min() < known[0] or volume.max() > known[-1]:
+        unknown = sorted(set(np.unique(volume).tolist()) - set(known))
         raise InputError(f"{what} hold {unknown[:5]}; known are {list(known)}.")
 
 

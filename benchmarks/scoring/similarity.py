@@ -1,17 +1,22 @@
-"""SSIM and PSNR of a synthesised volume, as maps first and as means over regions second.
+"""SSIM and PSNR of a synthesised volume: a map, its sums over labels, their means over regions.
 
 Volumes are (Z, Y, X) in [0, 1], so the data range is 1 unless a protocol says otherwise. An image
 here is an axial slice: windows are two-dimensional and never reach into the next slice.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from benchmarks.scoring.metric import Metric
+from benchmarks.scoring.overlap import bounding_box
+from benchmarks.scoring.regions import LABELS, REGIONS
 
 SIMILARITY_METRICS = {
     "ssim": Metric(
@@ -34,9 +39,6 @@ SIMILARITY_METRICS = {
 
 LUMINANCE_FACTOR, CONTRAST_FACTOR = 0.01, 0.03
 """K1 and K2 of Wang et al."""
-
-SLAB = 4
-"""Slices filtered at a time: their intermediate arrays stay small enough for the CPU's cache."""
 
 
 class Window(BaseModel):
@@ -66,16 +68,57 @@ class Window(BaseModel):
     def radius(self) -> int:
         return self.size // 2
 
-    def local_mean(self, images: np.ndarray) -> np.ndarray:
-        """Return the mean in the window around each pixel; slices continue as their mirror."""
-        if self.shape == "uniform":
-            return uniform_filter(images, size=self.size, axes=(1, 2))
-        return gaussian_filter(images, sigma=self.sigma, radius=self.radius, axes=(1, 2))
+    def local_mean(self, image: np.ndarray) -> np.ndarray:
+        """Return the mean in the window around each pixel of a slice, which goes on as its mirror.
+
+        Slice and means are (Y, X). A window is the product of a column of weights and a row of
+        them, so it is a matrix on either side of the slice, zero but for a band.
+        """
+        means = np.zeros(image.shape)
+        # The air of most slices is 0, whose means are 0 again wherever no window leaves it.
+        rows, columns = bounding_box(image != 0)
+        half = np.zeros(image.shape)
+        downwards = _bands(self, image.shape[0], rows.start, rows.stop)
+        for made, near, weights in downwards:
+            np.matmul(weights, image[near, columns], out=half[made, columns])
+        reach = slice(downwards[0][0].start, downwards[-1][0].stop)
+        for made, near, weights in _bands(self, image.shape[1], columns.start, columns.stop):
+            np.matmul(half[reach, near], weights.T, out=means[reach, made])
+        return means
+
+
+BAND = 24
+"""Rows of a window's matrix that are multiplied at a time: many more would be mostly zeros."""
+
+_Band = tuple[slice, slice, np.ndarray]
+"""Pixels of a line, those that they follow from, and the matrix from the latter to the former."""
+
+
+@cache
+def _weights(window: Window, length: int) -> np.ndarray:
+    """The matrix that filters a line of so many pixels."""
+    if window.shape == "uniform":
+        return uniform_filter1d(np.eye(length), window.size, axis=0)
+    return gaussian_filter1d(np.eye(length), window.sigma, radius=window.radius, axis=0)
+
+
+@cache
+def _bands(window: Window, length: int, first: int, end: int) -> list[_Band]:
+    """All that the pixels `first` to `end` of a line have an effect on, which are 0 elsewhere."""
+    weights, radius, bands = _weights(window, length), window.radius, []
+    for start in range(max(0, first - radius), min(length, end + radius), BAND):
+        made = slice(start, min(start + BAND, length, end + radius))
+        near = slice(max(made.start - radius, first), min(made.stop + radius, end))
+        bands.append((made, near, weights[made, near]))
+    return bands
 
 
 def to_unit_range(volume: np.ndarray) -> np.ndarray:
     """Map a volume from [-1, 1] to [0, 1], in double precision."""
-    return (np.asarray(volume, dtype=np.float64) + 1) / 2
+    unit = np.array(volume, dtype=np.float64)
+    unit += 1
+    unit /= 2
+    return unit
 
 
 def rescaled_slices(volume: np.ndarray) -> np.ndarray:
@@ -107,60 +150,105 @@ def matched_in_brain(
     return matched
 
 
-def ssim_map(
-    reference: np.ndarray, prediction: np.ndarray, window: Window, data_range: float = 1.0
+def ssim_maps(
+    reference: np.ndarray,
+    prediction: np.ndarray,
+    window: Window,
+    data_ranges: Sequence[float] = (1.0,),
 ) -> np.ndarray:
     """Return the SSIM at every pixel of every axial slice (Wang et al. 2004, equation 13).
 
-    Both volumes are (Z, Y, X) floats in [0, 1]; so is the map, with values in [-1, 1]. It equals
-    scikit-image's full map, slice by slice. `data_range` is what the formula takes for the span
-    of the intensities. Raises ValueError if a slice is smaller than the window.
+    Both volumes are (Z, Y, X) floats in [0, 1]; the maps are (R, Z, Y, X), one for each of the
+    `data_ranges`, which is what the formula takes for the span of the intensities; their values
+    are in [-1, 1]. Each equals scikit-image's full map, slice by slice. Raises ValueError if a
+    slice is smaller than the window.
     """
     if min(reference.shape[1:]) < window.size:
         raise ValueError(f"slices of {reference.shape[1:]} do not hold a window of {window.size}")
-    similarity = np.empty(reference.shape)
-    for first in range(0, len(reference), SLAB):
-        slab = slice(first, first + SLAB)
-        similarity[slab] = _ssim_of_slab(reference[slab], prediction[slab], window, data_range)
-    return similarity
+    maps = np.empty((len(data_ranges), *reference.shape))
+    # One at a time, so that the intermediate arrays stay in the CPU's cache.
+    for z in range(len(reference)):
+        _fill_maps(maps[:, z], reference[z], prediction[z], window, data_ranges)
+    return maps
 
 
-def _ssim_of_slab(x: np.ndarray, y: np.ndarray, window: Window, data_range: float) -> np.ndarray:
-    against_zero = (LUMINANCE_FACTOR * data_range) ** 2, (CONTRAST_FACTOR * data_range) ** 2
+def _fill_maps(
+    maps: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    window: Window,
+    data_ranges: Sequence[float],
+) -> None:
     samples = window.size**2
     unbias = samples / (samples - 1) if window.sample_covariance else 1.0
 
-    mean_x, mean_y = window.local_mean(x), window.local_mean(y)
-    product = mean_x * mean_y
-    squares = mean_x**2 + mean_y**2
-    covariance = unbias * (window.local_mean(x * y) - product)
+    # In place, since new arrays would cost more than the arithmetic.
+    squares, mean_y = window.local_mean(x), window.local_mean(y)
+    product = squares * mean_y
+    squares *= squares
+    squares += np.square(mean_y, out=mean_y)
+    covariance = window.local_mean(x * y)
+    covariance -= product
+    covariance *= unbias
     # Only the sum of both variances enters SSIM, so one filter serves for two.
-    variances = unbias * (window.local_mean(x**2 + y**2) - squares)
+    variances = window.local_mean(x**2 + y**2)
+    variances -= squares
+    variances *= unbias
 
-    luminance = (2 * product + against_zero[0]) / (squares + against_zero[0])
-    structure = (2 * covariance + against_zero[1]) / (variances + against_zero[1])
-    return luminance * structure
+    factor = np.empty(product.shape)
+    for similarity, data_range in zip(maps, data_ranges, strict=True):
+        c1, c2 = (LUMINANCE_FACTOR * data_range) ** 2, (CONTRAST_FACTOR * data_range) ** 2
+        np.multiply(product, 2, out=similarity)
+        similarity += c1
+        similarity /= np.add(squares, c1, out=factor)
+        np.multiply(covariance, 2, out=factor)
+        factor += c2
+        similarity *= factor
+        similarity /= np.add(variances, c2, out=factor)
 
 
-def without_border(mask: np.ndarray, width: int) -> np.ndarray:
-    """Return a copy of a (Z, Y, X) mask that is False in the outer `width` pixels of a slice."""
-    inner = np.zeros_like(mask)
-    core = (slice(None), slice(width, -width), slice(width, -width))
-    inner[core] = mask[core]
-    return inner
+@dataclass(frozen=True)
+class LabelSums:
+    """A map's sums over the voxels of each label in each slice, and how many voxels these are.
 
-
-def region_means(
-    values: np.ndarray, mask: np.ndarray, per: Literal["slice", "volume"]
-) -> np.ndarray:
-    """Return the means of (Z, Y, X) values inside a mask, one a slice or one in all.
-
-    Slices that the mask does not meet have no mean; the result is empty if the mask is.
+    Both are (Z, 5), in the order of `LABELS`. A region is a set of labels, so one pass over a map
+    serves all regions.
     """
-    axes = (1, 2) if per == "slice" else (0, 1, 2)
-    counts = np.atleast_1d(mask.sum(axis=axes))
-    sums = np.atleast_1d(values.sum(axis=axes, where=mask))
-    return sums[counts > 0] / counts[counts > 0]
+
+    sums: np.ndarray
+    voxels: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray, labels: np.ndarray, border: int = 0) -> Self:
+        """Add up (Z, Y, X) values without the outer `border` pixels of each slice."""
+        inner = slice(border, -border or None)
+        sums, voxels = np.zeros((2, len(values), len(LABELS)))
+        for z in range(len(values)):
+            for place, label in enumerate(LABELS):
+                mask = labels[z, inner, inner] == label
+                voxels[z, place] = np.count_nonzero(mask)
+                if voxels[z, place]:
+                    sums[z, place] = np.vdot(values[z, inner, inner], mask.astype(float))
+        return cls(sums, voxels)
+
+    def placed(self, slices: np.ndarray | slice, count: int) -> Self:
+        """Return the same sums for a volume of `count` slices, of which these were `slices`."""
+        sums, voxels = np.zeros((2, count, len(LABELS)))
+        sums[slices], voxels[slices] = self.sums, self.voxels
+        return type(self)(sums, voxels)
+
+    def means(
+        self, region: str, per: Literal["slice", "volume"], slices: np.ndarray | slice = slice(None)
+    ) -> np.ndarray:
+        """Return the means inside a region (see regions) of some slices, one a slice or in all.
+
+        Slices that the region does not meet have no mean; the result is empty if none does.
+        """
+        columns = [LABELS.index(label) for label in REGIONS[region].labels]
+        axes = 1 if per == "slice" else (0, 1)
+        sums = np.atleast_1d(self.sums[slices][:, columns].sum(axis=axes))
+        voxels = np.atleast_1d(self.voxels[slices][:, columns].sum(axis=axes))
+        return sums[voxels > 0] / voxels[voxels > 0]
 
 
 def psnr(squared_errors: np.ndarray) -> np.ndarray:

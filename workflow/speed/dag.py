@@ -1,24 +1,24 @@
-"""Measure how long Snakemake takes to plan the paper's benchmark on 369 patients.
+"""Measure what Snakemake and the start of its jobs add to the jobs' own work."""
 
-    python -m workflow.speed.dag [--patients 369]
-
-The patients are empty files under BraTS2020's names: planning opens none of them.
-"""
-
-import argparse
 import importlib
+import json
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from workflow.__main__ import VERBS
 from workflow.speed.processes import ROOT
 from workflow.speed.settings import Settings
 
 
 def measure(settings: Settings) -> list[dict]:
-    """One row with the `seconds` that a plan takes.
+    """Planning, and the start of a job.
+
+    Returns
+    -------
+    `seconds` of a plan, and of the start-up of a job by its verb.
 
     Raises
     ------
@@ -26,7 +26,10 @@ def measure(settings: Settings) -> list[dict]:
     """
     importlib.import_module("snakemake")
     name = f"planning for {settings.patients} patients"
-    return [{"name": name, "seconds": planning_seconds(settings.patients)}]
+    rows = [{"name": name, "seconds": planning_seconds(settings.patients)}]
+    costs = start_up()
+    rows += [{"name": f"start of `{verb}`", "seconds": took} for verb, took in costs.items()]
+    return rows
 
 
 def planning_seconds(patients: int) -> float:
@@ -39,17 +42,45 @@ def planning_seconds(patients: int) -> float:
                 (patient / f"{patient.name}_{kind}.nii.gz").touch()
         command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "--cores", "2"]
         command += ["--config", "benchmark=brats2020", f"data={folder}"]
-        began = time.perf_counter()
-        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - began
+        return _seconds(command)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--patients", type=int, default=369)
-    patients = parser.parse_args().patients
-    print(f"{patients} patients: {planning_seconds(patients):.1f} s")
+def start_up() -> dict[str, float]:
+    """Seconds from calling Python until a verb's module is there, by verb; the least of three."""
+    took = {
+        module: min(_seconds([sys.executable, "-c", f"import {module}"]) for _ in range(3))
+        for module in dict.fromkeys(module for module, _ in VERBS.values())
+    }
+    return {verb: took[module] for verb, (module, _) in VERBS.items()}
 
 
-if __name__ == "__main__":
-    main()
+def finished_jobs(run: Path) -> list[tuple[str, float, float]]:
+    """Each job's rule, start and end in seconds, by start; a job of several files counts once."""
+    found = set()
+    for path in (run / ".snakemake" / "metadata").rglob("*"):
+        if path.is_file():
+            kept = json.loads(path.read_text())
+            if kept.get("starttime") and kept.get("endtime"):
+                job = (kept["rule"], kept["shellcmd"], kept["starttime"], kept["endtime"])
+                found.add(job)
+    return sorted(((rule, began, ended) for rule, _, began, ended in found), key=lambda x: x[1])
+
+
+def overhead(jobs: list[tuple[str, float, float]]) -> dict[str, float]:
+    """Seconds that the jobs took together, that any was at work, and that none was.
+
+    `share` is the last of these over the one before.
+    """
+    busy, idle, until = 0.0, 0.0, jobs[0][1]
+    for _, began, ended in jobs:
+        idle += max(0.0, began - until)
+        busy += max(0.0, ended - max(began, until))
+        until = max(until, ended)
+    together = sum(ended - began for _, began, ended in jobs)
+    return {"jobs": together, "busy": busy, "idle": idle, "share": idle / busy if busy else 0.0}
+
+
+def _seconds(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began

@@ -30,8 +30,8 @@ PIECES = {
     "steps": Piece("A training step", "workflow.speed.steps"),
     "pipeline": Piece("The input pipeline alone", "workflow.speed.pipeline"),
     "prediction": Piece("A patient's volume", "workflow.speed.prediction"),
-    "prepare": Piece("Preparing a patient", "workflow.speed.patients"),
-    "scoring": Piece("Scoring a patient", "workflow.speed.conventions"),
+    "prepare": Piece("Preparing a patient", "workflow.speed.prepare"),
+    "scoring": Piece("Scoring a patient", "workflow.speed.scoring"),
     "dag": Piece("The DAG's own overhead", "workflow.speed.dag"),
     "official": Piece("A training step beside the official code", "workflow.speed.comparison"),
 }
@@ -50,6 +50,8 @@ QUANTITIES = {
     "images_per_second": Quantity("images/s"),
     "slices_per_second": Quantity("slices/s"),
     "seconds": Quantity("s"),
+    "core_seconds": Quantity("core s"),
+    "ratio": Quantity("of reading"),
     "seconds_per_step": Quantity("ms a step", 1e-3),
     "core_seconds_per_step": Quantity("core ms a step", 1e-3),
     "official_seconds_per_step": Quantity("official ms", 1e-3),
@@ -63,6 +65,7 @@ QUANTITIES = {
     "memory_bytes": Quantity("memory GB", 1e9),
     "official_memory_bytes": Quantity("official GB", 1e9),
     "memory_ratio": Quantity("ours / official"),
+    "largest_difference": Quantity("largest difference, 1e-12", 1e-12),
     "parameters": Quantity("parameters M", 1e6),
 }
 

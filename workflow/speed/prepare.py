@@ -1,67 +1,59 @@
-"""Measure preparing a patient against merely reading the same five files.
+"""Measure preparing a patient against merely reading the same five files."""
 
-    python -m workflow.speed.prepare --data /path/to/BraTS [--repeats 5]
-
-Both sides take turns in one process. Prints the median times, their ratio, the peak memory of the
-process and the size on disk, and what 369 patients of that size would take.
-"""
-
-import argparse
-import resource
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import nibabel as nib
+import nibabel
 import numpy as np
+import torch
 
-from benchmarks.cohorts.brats import PatientFiles, find_patients
-from benchmarks.cohorts.store import Grid, prepare
+from benchmarks.cohorts.brats import PatientFiles
+from benchmarks.cohorts.store import prepare
+from workflow.speed.measuring import resident_peak, wall_and_core_seconds
+from workflow.speed.patients import grid_of, patient_files
+from workflow.speed.settings import Settings
+
+
+def measure(settings: Settings) -> list[dict]:
+    """Preparing patients, in turn with merely reading their files; both on one thread.
+
+    Returns
+    -------
+    `seconds` and `core_seconds` of a patient (the medians), the median `ratio` of a turn's, and
+    the `memory_bytes` of the process after all of it.
+    """
+    grid = grid_of(settings)
+    reading, preparing = [], []
+    with tempfile.TemporaryDirectory(dir=settings.folder) as folder:
+        for files in patient_files(settings):
+            for path in files.all_files.values():
+                path.read_bytes()  # so that neither side waits for the disk
+            for _ in range(settings.repeats):
+                reading.append(_took(partial(read, files)))
+                preparing.append(_took(partial(prepare, files, Path(folder), grid)))
+    rows = [
+        {"name": name, "seconds": _median(took, 0), "core_seconds": _median(took, 1)}
+        for name, took in (
+            ("reading a patient's files", reading),
+            ("preparing a patient", preparing),
+        )
+    ]
+    ratios = [ours[1] / theirs[1] for ours, theirs in zip(preparing, reading, strict=True)]
+    rows[1] |= {"ratio": statistics.median(ratios), "memory_bytes": resident_peak()}
+    return rows
 
 
 def read(files: PatientFiles) -> None:
     """What anybody does who wants the voxels."""
     for path in files.all_files.values():
-        np.asanyarray(nib.load(path).dataobj)
+        np.asanyarray(nibabel.load(path).dataobj)
 
 
-def seconds(work: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def _took(work: partial) -> tuple[float, float]:
+    return wall_and_core_seconds(work, torch.device("cpu"))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="a folder of BraTS patients")
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    cohort = find_patients(options.data)
-    ratios, reading, preparing, sizes = [], [], [], []
-    with tempfile.TemporaryDirectory() as folder:
-        store = Path(folder)
-        for files in cohort:
-            for path in files.all_files.values():
-                path.read_bytes()  # so that neither side waits for the disk
-            for _ in range(options.repeats):
-                reading.append(seconds(partial(read, files)))
-                preparing.append(seconds(partial(prepare, files, store, Grid())))
-                ratios.append(preparing[-1] / reading[-1])
-            sizes.append((store / f"{files.patient}.npy").stat().st_size / 1e6)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"patients            {len(cohort)}, {options.repeats} times each")
-    print(f"reading             {statistics.median(reading):.3f} s (median)")
-    print(f"preparing           {statistics.median(preparing):.3f} s (median)")
-    print(
-        f"ratio               {statistics.median(ratios):.2f} (median), {max(ratios):.2f} (worst)"
-    )
-    print(f"peak memory         {peak:.2f} GB")
-    print(f"on disk             {statistics.mean(sizes):.1f} MB a patient")
-    print(f"369 patients        {369 * statistics.mean(sizes) / 1e3:.1f} GB")
-
-
-if __name__ == "__main__":
-    main()
+def _median(took: list[tuple[float, float]], which: int) -> float:
+    return statistics.median(pair[which] for pair in took)

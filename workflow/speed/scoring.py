@@ -1,55 +1,85 @@
-"""Measure the suite's overlap metrics against medpy on full volumes.
+"""Measure scoring a patient against plain medpy and scikit-image on full volumes."""
 
-    python -m workflow.speed.scoring [--patient-folder brats/BraTS20_Training_001]
-
-Both sides score one segmentation under the `paper` protocol: the largest component, then Dice and
-ASSD of three regions. Without a folder the tumour is made of ellipsoids of a usual size.
-"""
-
-import argparse
-import time
+import statistics
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
-import nibabel
 import numpy as np
+import torch
 from medpy.metric.binary import assd, dc
 from scipy.ndimage import binary_erosion, generate_binary_structure, label
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks.errors import InputError
-from benchmarks.scoring.protocol import load_protocol, score_segmentation
-from benchmarks.scoring.regions import BRAIN, CORE, ENHANCING, OEDEMA, region_mask, tumour_slices
+from benchmarks.cohorts.store import StoredPatient, centre
+from benchmarks.scoring.conventions import read_conventions
+from benchmarks.scoring.protocol import Protocol, load_protocol, score_segmentation, score_synthesis
+from benchmarks.scoring.regions import BRAIN, OEDEMA, region_mask, tumour_slices
+from workflow.speed.measuring import wall_and_core_seconds
+from workflow.speed.patients import stored_patients
+from workflow.speed.settings import Settings
 
-SHAPE = (155, 240, 240)
-SPACING = (1.0, 1.0, 1.0)
-DIAGONAL_MM = float(np.linalg.norm(SHAPE))
-TUMOUR_CENTRE = (80, 130, 90)
-TUMOUR_RADII = {OEDEMA: (28, 38, 32), ENHANCING: (16, 20, 18), CORE: (10, 12, 11)}
-"""In voxels, outermost first."""
+Scores = dict[tuple[str, str, str, str], float]
+"""By protocol, region, metric and post-processing."""
 
 
-def read_segmentation(folder: Path) -> np.ndarray:
-    """Read a BraTS patient's segmentation as labels (Z, Y, X) int8 with 3 for enhancing tumour.
+def measure(settings: Settings) -> list[dict]:
+    """Scoring a made-up synthesis and segmentation of a patient, all of `paper` and `strict`.
 
-    Raises InputError unless the folder holds one file that says it is a segmentation.
+    Both sides score the same volumes, slices whole, and take turns on one thread.
+
+    Returns
+    -------
+    `core_seconds` (the median), and the suite's `core_speedup` over the plain way and the
+    `largest_difference` of a value. What the conventions take together with both protocols follows.
     """
-    found = sorted(folder.glob("*[Ss]eg*.nii*"))
-    if len(found) != 1:
-        raise InputError(f"{folder} holds {len(found)} segmentations (*seg*.nii*); expected one.")
-    labels = np.asarray(nibabel.load(found[0]).dataobj).T.astype(np.int8)
-    return np.where(labels == 4, np.int8(ENHANCING), labels)
-
-
-def made_up_segmentation() -> np.ndarray:
-    """Return labels (Z, Y, X) int8 of concentric ellipsoids at the size of a BraTS volume."""
-    z, y, x = (
-        axis - centre
-        for axis, centre in zip(np.indices(SHAPE, sparse=True), TUMOUR_CENTRE, strict=True)
+    patient = stored_patients(settings)[0]
+    volumes = made_up_predictions(patient)
+    protocols = [load_protocol(name) for name in ("paper", "strict")]
+    conventions = [c.protocol() for c in read_conventions() if c.change is not None]
+    sizes = (patient.spacing, patient.diagonal_mm)
+    ways = {
+        "medpy and scikit-image": partial(score_plainly, *volumes, patient.spacing),
+        "paper and strict": partial(score, protocols, *volumes, *sizes),
+        f"and {len(conventions)} conventions": partial(
+            score, protocols + conventions, *volumes, *sizes
+        ),
+    }
+    found: dict[str, Scores] = {}
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(settings.repeats):
+        for name, way in ways.items():
+            took[name].append(_core_seconds(way, found, name))
+    plain, ours, _ = ways
+    rows = [{"name": name, "core_seconds": statistics.median(took[name])} for name in ways]
+    rows[1]["core_speedup"] = statistics.median(
+        a / b for a, b in zip(took[plain], took[ours], strict=True)
     )
-    labels = np.full(SHAPE, BRAIN, np.int8)
-    for region, (dz, dy, dx) in TUMOUR_RADII.items():
-        labels[(z / dz) ** 2 + (y / dy) ** 2 + (x / dx) ** 2 <= 1] = region
-    return labels
+    rows[1]["largest_difference"] = max(
+        abs(found[ours][key] - value) for key, value in found[plain].items()
+    )
+    return rows
+
+
+def _core_seconds(way: Callable[[], Scores], found: dict[str, Scores], name: str) -> float:
+    def work() -> None:
+        found[name] = way()
+
+    return wall_and_core_seconds(work, torch.device("cpu"))[1]
+
+
+def made_up_predictions(
+    patient: StoredPatient,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Reference, synthesis, labels and predicted classes of a patient, (Z, Y, X) each.
+
+    The synthesis is the reference with noise wherever a network predicts anything, in the air too,
+    which costs more than air of one value.
+    """
+    images, labels = patient.volume()
+    seen, _ = patient.volume(patient.grid.crop)
+    noise = np.random.default_rng(0).uniform(-0.2, 0.2, seen[3].shape)
+    synthesis = np.clip(seen[3] + noise, -1, 1).astype(np.float32)
+    return images[3], centre(synthesis, patient.shape[1:], fill=-1), labels, imperfect(labels)
 
 
 def imperfect(labels: np.ndarray) -> np.ndarray:
@@ -62,55 +92,67 @@ def imperfect(labels: np.ndarray) -> np.ndarray:
     return predicted
 
 
-def score_with_medpy(labels: np.ndarray, predicted: np.ndarray) -> dict[tuple[str, str], float]:
-    """Score the `paper` protocol the plain way, every step on the full volume."""
-    predicted = np.where(tumour_slices(labels)[:, None, None], predicted, BRAIN)
-    components, _ = label(predicted > BRAIN, structure=generate_binary_structure(3, 3))
-    largest = 1 + np.bincount(components.ravel())[1:].argmax()
-    predicted = np.where(components == largest, predicted, BRAIN)
-
+def score_plainly(
+    reference: np.ndarray,
+    synthesis: np.ndarray,
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    spacing: tuple[float, float, float],
+) -> Scores:
+    """Score both protocols with medpy and scikit-image, every step on the full volume."""
     scores = {}
-    for region in ("wt", "tc", "et"):
-        ours, theirs = region_mask(predicted, region), region_mask(labels, region)
-        scores[region, "dice"] = dc(ours, theirs)
-        scores[region, "assd"] = assd(ours, theirs, voxelspacing=SPACING)
+    x, y = ((volume.astype(np.float64) + 1) / 2 for volume in (reference, synthesis))
+    tumour = np.flatnonzero(tumour_slices(labels))
+    ssim = [structural_similarity(x[z], y[z], data_range=1) for z in tumour]
+    psnr = [peak_signal_noise_ratio(x[z], y[z], data_range=1) for z in tumour]
+    scores["paper", "whole", "ssim", ""] = np.mean(ssim)
+    scores["paper", "whole", "psnr", ""] = np.mean(psnr)
+    gaussian = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    maps = np.stack(
+        [
+            structural_similarity(*pair, data_range=1, full=True, **gaussian)[1]
+            for pair in zip(x, y, strict=True)
+        ]
+    )
+    for region in ("whole", "brain", "wt", "et"):
+        mask = region_mask(labels, region)
+        scores["strict", region, "ssim", ""] = maps[mask].mean()
+        psnr = peak_signal_noise_ratio(x[mask], y[mask], data_range=1)
+        scores["strict", region, "psnr", ""] = psnr
+    seen = np.where(tumour_slices(labels)[:, None, None], predicted, BRAIN)
+    for protocol, postprocessing, classes in (
+        ("paper", "lcc", _largest(seen)),
+        ("strict", "lcc", _largest(predicted)),
+        ("strict", "none", predicted),
+    ):
+        for region in ("wt", "tc", "et"):
+            ours, theirs = region_mask(classes, region), region_mask(labels, region)
+            if not (ours.any() and theirs.any()):
+                continue  # what that scores is no measurement
+            scores[protocol, region, "dice", postprocessing] = dc(ours, theirs)
+            surface = assd(ours, theirs, voxelspacing=spacing)
+            scores[protocol, region, "assd", postprocessing] = surface
     return scores
 
 
-def score_with_suite(labels: np.ndarray, predicted: np.ndarray) -> dict[tuple[str, str], float]:
-    """Score the `paper` protocol the way the benchmark does."""
-    rows = score_segmentation(load_protocol("paper"), labels, predicted, SPACING, DIAGONAL_MM)
-    return {(row["region"], row["metric"]): row["value"] for row in rows}
+def _largest(classes: np.ndarray) -> np.ndarray:
+    components, _ = label(classes > BRAIN, structure=generate_binary_structure(3, 3))
+    return np.where(components == 1 + np.bincount(components.ravel())[1:].argmax(), classes, BRAIN)
 
 
-def timed(score: Callable, *volumes: np.ndarray, repeats: int) -> tuple[dict, float]:
-    """Return the scores and the shortest of several times, in seconds."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        scores = score(*volumes)
-        seconds.append(time.perf_counter() - start)
-    return scores, min(seconds)
-
-
-def main() -> None:
-    """Print both times, their ratio and the largest difference of values."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--patient-folder", type=Path, help="a BraTS patient; made up if absent")
-    folder = parser.parse_args().patient_folder
-
-    labels = read_segmentation(folder) if folder else made_up_segmentation()
-    predicted = imperfect(labels)
-    theirs, their_seconds = timed(score_with_medpy, labels, predicted, repeats=1)
-    ours, our_seconds = timed(score_with_suite, labels, predicted, repeats=3)
-    difference = max(abs(ours[key] - theirs[key]) for key in theirs)
-
-    print(f"segmentation       {folder or 'made up'}, {labels.shape}")
-    print(f"medpy, full volume {their_seconds:8.3f} s")
-    print(f"this suite         {our_seconds:8.3f} s")
-    print(f"ratio              {their_seconds / our_seconds:8.1f}")
-    print(f"largest difference {difference:8.1e}")
-
-
-if __name__ == "__main__":
-    main()
+def score(
+    protocols: list[Protocol],
+    reference: np.ndarray,
+    synthesis: np.ndarray,
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    spacing: tuple[float, float, float],
+    diagonal_mm: float,
+) -> Scores:
+    """Score the protocols the way the benchmark does."""
+    similar = [protocol for protocol in protocols if protocol.synthesis]
+    overlapping = [protocol for protocol in protocols if protocol.segmentation]
+    rows = score_synthesis(similar, reference, synthesis, labels)
+    rows += score_segmentation(overlapping, labels, predicted, spacing, diagonal_mm)
+    keys = ("protocol", "region", "metric", "postprocessing")
+    return {tuple(row[key] for key in keys): row["value"] for row in rows}
