@@ -1,5 +1,6 @@
 """The reader of BraTS folders, on made-up files and, where there are any, on real ones."""
 
+import gzip
 import hashlib
 import os
 import time
@@ -352,6 +353,21 @@ def test_gzip_with_a_changed_byte(tmp_path):
     stored = bytearray(path.read_bytes())
     stored[len(stored) // 2] ^= 0xFF
     path.write_bytes(bytes(stored))
+    with pytest.raises(InputError, match=r"P_t2\.nii\.gz cannot be read"):
+        read_one(folder)
+
+
+@pytest.mark.parametrize("padding", [b"", bytes(512)])
+def test_gzip_of_several_members(tmp_path, padding):
+    """As block-wise and parallel compressors write it; some pad to whole blocks of a tape."""
+    folder = write_patient(tmp_path / "P")
+    path = folder / "P_t2.nii.gz"
+    plain = gzip.decompress(path.read_bytes())
+    parts = [plain[:100], plain[100:400], plain[400:]]
+    path.write_bytes(b"".join(map(gzip.compress, parts)) + padding)
+    assert np.array_equal(read_one(folder).volumes["t2"], arrays()["t2"])
+
+    path.write_bytes(path.read_bytes() + b"more")
     with pytest.raises(InputError, match=r"P_t2\.nii\.gz cannot be read"):
         read_one(folder)
 
