@@ -15,6 +15,7 @@ from torch import nn
 from benchmarks.errors import InputError
 from workflow.speed import __main__ as command
 from workflow.speed import (
+    budget,
     comparison,
     dag,
     growth,
@@ -107,6 +108,19 @@ def test_flops_are_those_of_forward_and_backward():
     made = steps.count_flops(Convolution(), noise(1, 3, 64), steps.Machine(CPU))
     # The images themselves get no gradient.
     assert made == 2 * forward
+
+
+def test_the_budget(smallest):
+    """What is counted on tensors without content is what a real step computes."""
+    *rows, total = budget.measure(smallest)
+    assert_rows([*rows, total])
+    assert total["flops"] == sum(row["flops"] for row in rows)
+    pix2pix = next(row for row in rows if row["name"] == "pix2pix")
+    assert pix2pix["flops_per_step"] == steps.measure_run(smallest, "pix2pix")["flops_per_step"]
+    # 7 of 10 patients of 60 slices, in batches of 2, for 10 epochs
+    assert pix2pix["steps"] == 7 * 30 * 10
+    phantom = Settings(folder=smallest.folder).load()
+    assert budget.steps_per_epoch(phantom, 20) == 14 * 60 // 3 // 4
 
 
 def test_the_input_pipeline(smallest):

@@ -228,7 +228,7 @@ class LabelSums:
                 mask = labels[z, inner, inner] == label
                 voxels[z, place] = np.count_nonzero(mask)
                 if voxels[z, place]:
-                    sums[z, place] = np.vdot(values[z, inner, inner], mask.astype(float))
+                    sums[z, place] = (values[z, inner, inner] * mask).sum()
         return cls(sums, voxels)
 
     def placed(self, slices: np.ndarray | slice, count: int) -> Self:

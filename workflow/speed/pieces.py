@@ -28,6 +28,7 @@ class Piece:
 
 PIECES = {
     "steps": Piece("A training step", "workflow.speed.steps"),
+    "budget": Piece("All trainings of the benchmark, counted", "workflow.speed.budget"),
     "pipeline": Piece("The input pipeline alone", "workflow.speed.pipeline"),
     "prediction": Piece("A patient's volume", "workflow.speed.prediction"),
     "prepare": Piece("Preparing a patient", "workflow.speed.prepare"),
@@ -60,6 +61,9 @@ QUANTITIES = {
     "seconds_per_batch": Quantity("ms a batch", 1e-3),
     "seconds_per_volume": Quantity("s a volume"),
     "flops_per_step": Quantity("GFLOP a step", 1e9),
+    "steps": Quantity("steps"),
+    "flops": Quantity("PFLOP", 1e15),
+    "days": Quantity("days at peak"),
     "flops_per_second": Quantity("GFLOP/s", 1e9),
     "share_of_peak": Quantity("% of peak", 1e-2),
     "memory_bytes": Quantity("memory GB", 1e9),
