@@ -137,6 +137,12 @@ class Speed(_Section):
     precision : of the training step on a GPU; the CPU always computes in float32.
     threads : CPU threads of one training, also what Snakemake counts it as.
     workers : loader processes of one training; 0 loads in the training process.
+    resident : `always` holds all training slices in the device's memory, and needs no workers;
+        `auto` does on a GPU where they take less than a quarter of what is free in a slot.
+    channels_last : train with the channels of a pixel side by side in memory, where no network of
+        an entry has an instance norm, which would undo it: the UNets behind the syntheses.
+    compile : `kernels` generates kernels for the networks while training, by torch.compile, which
+        takes minutes at the start; `graphs` also replays them as CUDA graphs on a GPU.
     inference_batch : slices at a time in prediction.
     deterministic : on a GPU, take kernels that give the same numbers each time, be they slower;
         where there is none, torch names the operation in the log. A CPU needs no such thing.
@@ -151,6 +157,9 @@ class Speed(_Section):
     inference_batch: Count = 32
     slots_per_gpu: Count = 1
     deterministic: bool = False
+    resident: Literal["auto", "always", "never"] = "auto"
+    channels_last: bool = False
+    compile: Literal["none", "kernels", "graphs"] = "none"
 
 
 class Benchmark(_Section):

@@ -77,6 +77,8 @@ class Entry(ABC):
         self.channels = channels
         self.scaler: torch.amp.GradScaler | None = None
         self.build()
+        for optimizer in self.optimizers.values():
+            _fuse(optimizer)
 
     @abstractmethod
     def build(self) -> None:
@@ -134,12 +136,14 @@ class Entry(ABC):
             self.scaler.step(optimizer)
         self.scaler.update()
 
-    def to(self, device: torch.device) -> "Entry":
+    def to(
+        self, device: torch.device, memory_format: torch.memory_format = torch.preserve_format
+    ) -> "Entry":
         for network in self.networks.values():
-            network.to(device)
+            network.to(device, memory_format=memory_format)
         for optimizer in self.optimizers.values():
             # Moments do not follow their parameters; loading puts them where those are now.
-            optimizer.load_state_dict(optimizer.state_dict())
+            _load(optimizer, optimizer.state_dict())
         return self
 
     def training(self, mode: bool) -> "Entry":
@@ -165,10 +169,14 @@ class Entry(ABC):
         state : what `state` returned.
         parts : take what both have, for a variant that continues from another's weights.
         """
-        for kind, own in (("networks", self.networks), ("optimizers", self.optimizers)):
+        kinds = {
+            "networks": (self.networks, nn.Module.load_state_dict),
+            "optimizers": (self.optimizers, _load),
+        }
+        for kind, (own, load) in kinds.items():
             names = own.keys() & state[kind].keys() if parts else own.keys()
             for name in names:
-                own[name].load_state_dict(state[kind][name])
+                load(own[name], state[kind][name])
         if self.scaler and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         if not parts:
@@ -209,6 +217,22 @@ class Control(Synthesizer):
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         raise MethodError(f"{type(self).__name__} is a control: there is nothing to train.")
+
+
+def _fuse(optimizer: Optimizer) -> None:
+    """Let Adam take its step in one kernel, equal within rounding, unless `build` chose another."""
+    for group in optimizer.param_groups if isinstance(optimizer, torch.optim.Adam) else []:
+        if group["fused"] is None and not (group["foreach"] or group["differentiable"]):
+            group["fused"] = True
+
+
+def _load(optimizer: Optimizer, state: dict) -> None:
+    optimizer.load_state_dict(state)
+    # A fused step takes for granted that moments lie in memory as their parameters do.
+    for parameter, moments in optimizer.state.items():
+        for name, x in moments.items():
+            if torch.is_tensor(x) and x.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, dtype=x.dtype).copy_(x)
 
 
 def _clip(optimizers: tuple[Optimizer, ...], norm: float | None) -> None:

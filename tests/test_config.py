@@ -64,6 +64,8 @@ def test_value_out_of_range_names_what_was_found(tmp_path):
         ("title: mine\n", ["`cohort`", "missing"]),
         (GOOD + "results: {slices: {crop: 100}}\n", ["line 3", "crop", "100", "multiple of 16"]),
         (GOOD + "results: {seeds: []}\n", ["results.seeds", "at least 1 item"]),
+        (GOOD + "speed: {compile: off}\n", ["line 3", "speed.compile", "False", "'none'"]),
+        (GOOD + "speed: {resident: yes}\n", ["speed.resident", "True", "'always'"]),
         (GOOD + "speed: {precision: float8}\n", ["speed.precision", "float8", "bf16"]),
         ("title: mine\ncohort: {source: brats}\n", ["cohort.path", "data=/path/to/BraTS"]),
         ("title: mine\ncohort: {source: mri}\n", ["cohort.source", "'mri'", "phantom"]),

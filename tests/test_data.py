@@ -7,7 +7,9 @@ from made_up import stored_cohort
 
 from benchmarks.cohorts.store import to_int16
 from benchmarks.errors import InputError
-from workflow.training.data import View, batches, plan_epoch
+from workflow.training import data
+from workflow.training.data import ResidentSlices, View, batches, loader, plan_epoch
+from workflow.training.machine import Machine
 from workflow.training.seeding import generator
 
 VIEW = View(("t1", "t2", "flair"), crop=64)
@@ -108,6 +110,57 @@ def test_workers_load_the_same_batches(cohort):
     assert len(alone) == len(helped) == 3
     for a, b in zip(alone, helped, strict=True):
         assert all(torch.equal(vars(a)[key], vars(b)[key]) for key in vars(a))
+
+
+def test_loading_leaves_what_a_training_draws_alone(cohort):
+    plan, cpu = picks(cohort, "other", limit=2), torch.device("cpu")
+    before = torch.get_rng_state()
+    for workers in (0, 1):
+        list(batches(cohort, VIEW, plan, workers, cpu))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("pairing", ["paired", "other", "shuffled", "disjoint"])
+@pytest.mark.parametrize("second_stage", [False, True])
+def test_resident_slices_are_the_loaders_bit_for_bit(cohort, tmp_path, pairing, second_stage):
+    view = VIEW
+    if second_stage:
+        for patient in cohort:
+            made = np.random.default_rng(0).uniform(-1, 1, (patient.shape[0], 64, 64))
+            np.save(tmp_path / f"{patient.patient}.npy", to_int16(made))
+        view = View(("flair", "t1"), crop=64, upstream=tmp_path)
+    plan, where = picks(cohort, pairing), Machine(torch.device("cpu"), resident="always")
+    loaded = list(batches(cohort, view, plan, 0, where.device))
+    resident = list(loader(cohort, view, where)(plan))
+    assert len(resident) == len(loaded) == len(plan)
+    for a, b in zip(loaded, resident, strict=True):
+        for x, y in zip(vars(a).values(), vars(b).values(), strict=True):
+            assert torch.equal(x, y) and x.dtype == y.dtype and x.stride() == y.stride()
+
+
+def test_slices_are_resident_where_a_slot_has_room_for_them(cohort, monkeypatch):
+    size = ResidentSlices.size(cohort, VIEW)
+    kept = vars(ResidentSlices(cohort, VIEW, torch.device("cpu")))
+    assert size == sum(x.nbytes for x in kept.values() if torch.is_tensor(x) and x.dim())
+
+    def resident(device="cuda", free=8 * size, **settings) -> bool:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda where: (free, 2**40))
+        return data._are_resident(cohort, VIEW, Machine(torch.device(device), **settings))
+
+    assert resident() and not resident(free=4 * size)
+    assert not resident(slots_per_gpu=2) and resident(free=16 * size, slots_per_gpu=2)
+    assert not resident(resident="never") and resident(free=0, resident="always")
+    assert not resident("cpu") and resident("cpu", resident="always")
+
+
+@pytest.mark.parametrize(
+    ("device", "workers", "pinned"), [("cuda", 2, True), ("cuda", 0, False), ("cpu", 2, False)]
+)
+def test_loader_processes_pin_what_a_gpu_fetches(cohort, monkeypatch, device, workers, pinned):
+    asked = {}
+    monkeypatch.setattr(data, "DataLoader", lambda *_, **settings: asked.update(settings) or [])
+    batches(cohort, VIEW, picks(cohort, "paired"), workers, torch.device(device))
+    assert (asked["num_workers"], asked["pin_memory"]) == (workers, pinned)
 
 
 def test_upstream_t1ce_is_the_last_channel(cohort, tmp_path):

@@ -21,11 +21,13 @@ from benchmarks.errors import InputError
 from benchmarks.reporting.cost import COLUMNS
 from benchmarks.scoring.overlap import dice
 from methods.contract import Params, Segmentor, Synthesizer
+from workflow.inference import segment
 from workflow.training import checkpoint
 from workflow.training.checkpoint import Checkpoints
 from workflow.training.cost import Cost, Meter
 from workflow.training.data import View
-from workflow.training.loop import Job, Machine, Output, TrainingError, fit
+from workflow.training.loop import Job, Output, TrainingError, fit
+from workflow.training.machine import Machine
 from workflow.training.progress import Progress
 from workflow.training.seeding import derive, seed_torch
 from workflow.training.validation import REGIONS, mean_dice
@@ -113,8 +115,8 @@ def made(entry=Painter):
     return entry(Params(), 3)
 
 
-def run(entry, job, folder):
-    return fit(entry, job, CPU, output(folder))
+def run(entry, job, folder, machine=CPU):
+    return fit(entry, job, machine, output(folder))
 
 
 def output(folder) -> Output:
@@ -145,6 +147,19 @@ def test_interrupted_training_ends_in_the_same_weights(cohort, tmp_path, dies_at
     second = made()
     assert run(second, job(cohort), tmp_path / "cut") == history
     assert second.steps == 12 - 4 * ((dies_at - 1) // 4), "a finished epoch was trained again"
+    assert same(weights(whole), weights(second))
+
+
+@pytest.mark.parametrize("entry", [Painter, Triple])
+def test_resident_slices_train_the_same_weights(cohort, tmp_path, entry):
+    """Also where a training that read its slices from the disk was interrupted."""
+    whole, first, second = (made(entry) for _ in range(3))
+    history = run(whole, job(cohort), tmp_path / "whole")
+    first.dies_at = 7
+    with pytest.raises(KeyboardInterrupt):
+        run(first, job(cohort), tmp_path / "cut")
+    resident = Machine(CPU.device, resident="always")
+    assert run(second, job(cohort), tmp_path / "cut", resident) == history
     assert same(weights(whole), weights(second))
 
 
@@ -538,6 +553,46 @@ def test_validation_dice_is_the_protocols(cohort):
         expected.append(np.mean(values))
     assert found == pytest.approx(np.mean(expected), abs=1e-12)
     assert 0.1 < found < 1
+
+
+class Guesser(Segmentor):
+    """Logits that depend on the seed alone, NaN in slices of those numbers."""
+
+    broken = ()
+
+    def build(self):
+        pass
+
+    def train_step(self, batch):
+        raise NotImplementedError
+
+    def segment(self, inputs):
+        logits = torch.rand(len(inputs), 4, 64, 64)
+        logits[list(self.broken), 1] = float("nan")
+        return logits
+
+
+def test_validation_counts_as_numpy_does_bit_for_bit(cohort):
+    view = View(("t1", "t2", "flair"), crop=64)
+    entry = made(Guesser)
+    torch.manual_seed(1)
+    found = mean_dice(entry, cohort, view, CPU.device, 3)
+    torch.manual_seed(1)
+    pairs = [(p.volume(64)[1], segment(entry, p, view, CPU.device, 3)) for p in cohort]
+    table = []
+    for region in REGIONS.values():
+        masks = [(np.isin(truth, region), np.isin(guess, region)) for truth, guess in pairs]
+        table.append([2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in masks])
+    assert found == np.nanmean(np.array(table), axis=1).mean() > 0.01
+
+
+def test_logits_that_are_nan_are_refused(cohort):
+    view, entry = View(("t1", "t2", "flair"), crop=64), made(Guesser)
+    entry.broken = (0,)
+    with pytest.raises(ValueError, match="NaN in 4096 voxels of patient P1"):
+        segment(entry, cohort[1], view, CPU.device, 8)
+    with pytest.raises(ValueError, match="NaN in 4096 voxels of patient P0"):
+        mean_dice(entry, cohort, view, CPU.device, 8)
 
 
 def test_moments_follow_their_parameters(cohort, tmp_path):

@@ -277,7 +277,11 @@ def test_an_edit_of_the_commands_that_judge_scores_anew(finished, edited):
 
 
 def test_speed_reruns_nothing(finished, edited):
-    edited("tiny.yaml", "threads: 1", "threads: 2, precision: bf16, inference_batch: 4")
+    edited(
+        "tiny.yaml",
+        "threads: 1",
+        "threads: 2, precision: bf16, inference_batch: 4, compile: kernels",
+    )
     assert planned(finished) == []
 
 

@@ -105,7 +105,10 @@ def changed(before: dict, after: dict) -> set[str]:
 
 
 def test_speed_makes_nothing_stale(tmp_path):
-    text = "speed: {threads: 7, workers: 3, precision: fp16, inference_batch: 2}\n"
+    text = (
+        "speed: {threads: 7, workers: 3, precision: fp16, inference_batch: 2, resident: always, "
+        "channels_last: true, compile: graphs}\n"
+    )
     assert digests(plan(tmp_path)) == digests(plan(tmp_path, text))
 
 

@@ -34,6 +34,7 @@ from workflow.speed.pieces import PIECES, QUANTITIES, table
 from workflow.speed.processes import ProcessError, ask
 from workflow.speed.settings import Settings
 from workflow.training.devices import use_cpu
+from workflow.training.machine import Machine
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -105,7 +106,7 @@ def test_flops_are_those_of_forward_and_backward():
             self.layer(batch).sum().backward()
 
     forward = 2 * 3 * 5 * 9 * 64 * 64
-    made = steps.count_flops(Convolution(), noise(1, 3, 64), steps.Machine(CPU))
+    made = steps.count_flops(Convolution(), noise(1, 3, 64), Machine(CPU))
     # The images themselves get no gradient.
     assert made == 2 * forward
 
@@ -240,8 +241,10 @@ def test_a_piece_whose_packages_are_absent_is_skipped(smallest, monkeypatch, tmp
 
 
 def test_sizes_replace_those_of_the_file(smallest):
-    settings = Settings(**vars(smallest) | {"size": 96, "batch": 3, "threads": 2})
+    given = {"size": 96, "batch": 3, "threads": 2, "compile": "kernels", "channels_last": True}
+    settings = Settings(**vars(smallest) | given)
     benchmark = settings.load()
+    assert benchmark.speed.compile == "kernels" and benchmark.speed.channels_last
     assert benchmark.results.slices.crop == 96
     assert benchmark.results.training.batch == 3
     assert benchmark.speed.threads == 2

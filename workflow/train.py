@@ -1,10 +1,10 @@
 """The command that trains one run, and how other commands get a trained entry back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
-from benchmarks.config import Benchmark
+from benchmarks.config import Benchmark, Speed
 from benchmarks.errors import InputError
 from methods.contract import Entry
 from workflow.cohort import stored_patients, with_cohort
@@ -13,7 +13,8 @@ from workflow.plan import Plan, Run
 from workflow.training import checkpoint
 from workflow.training.data import View
 from workflow.training.devices import device
-from workflow.training.loop import Job, Machine, Output, fit
+from workflow.training.loop import Job, Output, fit
+from workflow.training.machine import Machine
 from workflow.training.seeding import seed_torch
 
 
@@ -38,8 +39,13 @@ def run_train(benchmark: Benchmark, run: str, seed: int) -> None:
     entry = make_entry(plan, chosen, seed)
     speed = benchmark.speed
     with checkpoint.exclusive(layout.run(run, seed)), device(speed) as where:
-        machine = Machine(where, speed.precision, speed.workers, speed.inference_batch)
-        fit(entry, job, machine, _output(layout, run, seed))
+        fit(entry, job, make_machine(speed, where), _output(layout, run, seed))
+
+
+def make_machine(speed: Speed, where: torch.device) -> Machine:
+    """The settings of `speed` that a training on `where` has a use for."""
+    names = [field.name for field in fields(Machine) if field.name != "device"]
+    return Machine(where, **{name: getattr(speed, name) for name in names})
 
 
 def _output(layout: Layout, run: str, seed: int) -> Output:

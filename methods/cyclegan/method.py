@@ -62,17 +62,17 @@ class CycleGAN(Synthesizer):
         for optimizer in (self.g_optimizer, self.d_optimizer):
             decay_linearly(optimizer, p.learning_rate, self.progress)
 
-        # The passes come in the official order, so that gradients are summed in it too, and weights
-        # agree bit for bit.
         real_a, real_b = batch.inputs, batch.t1ce.expand(-1, p.t1ce_channels, -1, -1)
-        fake_b = self.generator_b(real_a)
-        g_losses = {"cycle_A": p.cycle_weight * _l1(self.generator_a(fake_b), real_a)}
-        fake_a = self.generator_a(real_b)
-        g_losses["cycle_B"] = p.cycle_weight * _l1(self.generator_b(fake_a), real_b)
+        fake_b, same_b = self._translate(self.generator_b, real_a, real_b)
+        fake_a, same_a = self._translate(self.generator_a, real_b, real_a)
+        g_losses = {
+            "cycle_A": p.cycle_weight * _l1(self.generator_a(fake_b), real_a),
+            "cycle_B": p.cycle_weight * _l1(self.generator_b(fake_a), real_b),
+        }
         if self.has_identity:
             weight = p.cycle_weight * p.identity_weight
-            g_losses["identity_B"] = weight * _l1(self.generator_b(real_b), real_b)
-            g_losses["identity_A"] = weight * _l1(self.generator_a(real_a), real_a)
+            g_losses["identity_B"] = weight * _l1(same_b, real_b)
+            g_losses["identity_A"] = weight * _l1(same_a, real_a)
         with frozen(self.discriminator_b, self.discriminator_a):
             g_losses["GAN_B"] = gan_loss(self.discriminator_b(fake_b), 1.0)
             g_losses["GAN_A"] = gan_loss(self.discriminator_a(fake_a), 1.0)
@@ -84,6 +84,15 @@ class CycleGAN(Synthesizer):
         d_a_loss = discriminator_loss(self.discriminator_a, shown_a, real_a)
         self.update(d_b_loss + d_a_loss, self.d_optimizer)
         return g_losses | {"D_B": d_b_loss, "D_A": d_a_loss}
+
+    def _translate(
+        self, generator: Generator, source: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Images from the source's domain, and for the identity loss, from the target's own."""
+        if not self.has_identity:
+            return generator(source), None
+        # In one pass: instance norm keeps images apart, and a larger batch takes less time.
+        return generator(torch.cat([source, target])).chunk(2)
 
     def memory(self) -> dict:
         return {"pool_b": list(self.pool_b.images), "pool_a": list(self.pool_a.images)}

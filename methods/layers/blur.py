@@ -16,6 +16,13 @@ def _filter(taps: list[float], channels: int) -> Tensor:
     return (square / square.sum()).expand(channels, 1, -1, -1).clone()
 
 
+def _replicate(x: Tensor, axis: int) -> Tensor:
+    """Repeat either end along an axis."""
+    # As `F.pad` does; but of its gradient torch.compile mistakes the layout in memory, and fails.
+    ends = x.narrow(axis, 0, 1), x.narrow(axis, -1, 1)
+    return torch.cat([ends[0], x, ends[1]], dim=axis)
+
+
 class BlurDown(nn.Module):
     """Halve height and width: [1, 2, 1] blur, reflection pad 1, stride 2. (B, C, H, W)."""
 
@@ -39,6 +46,6 @@ class BlurUp(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        padded = _replicate(_replicate(x, 2), 3)
         up = F.conv_transpose2d(padded, self.filter, stride=2, padding=2, groups=x.shape[1])
         return up[:, :, 1:-1, 1:-1]

@@ -135,6 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--width", type=int, help="of all networks; the paper's is 64")
     add("--device", choices=["auto", "cpu", "cuda"])
     add("--precision", choices=["float32", "bf16", "fp16"], help="on a GPU")
+    add("--compile", choices=["none", "kernels", "graphs"], help="as speed.compile")
+    add("--channels-last", action=argparse.BooleanOptionalAction, help="as speed.channels_last")
     add("--threads", type=int, help="of the CPU")
     add("--repeats", type=int, default=5, help="how often each thing is timed; the median counts")
     add("--patients", type=int, default=369, help="that the DAG is planned for")

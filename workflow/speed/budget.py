@@ -9,7 +9,7 @@ from workflow.speed.measuring import matrix_product
 from workflow.speed.settings import Settings
 from workflow.speed.steps import count_flops, random_batch
 from workflow.training.devices import device
-from workflow.training.loop import Machine
+from workflow.training.machine import Machine
 
 TUMOUR_SLICES = 60
 """Of a patient, who has 155: the mean of 17 patients of BraTS 2018, of whom one has 40, one 75."""

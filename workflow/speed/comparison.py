@@ -20,7 +20,7 @@ from workflow.speed.official import OFFICIAL, Setting
 from workflow.speed.processes import ProcessError, answering, serve, take_turns, talking_to
 from workflow.speed.settings import Settings
 from workflow.training.devices import device, use_cpu
-from workflow.training.loop import Machine
+from workflow.training.machine import Machine
 
 
 def measure(settings: Settings) -> list[dict]:
@@ -94,16 +94,15 @@ def main() -> None:
         entry = discover()[name].entry
         made = entry(entry.Params(**setting.params), 3)
         machine = Machine(where)
-        made.to(where).training(True)
+        machine.place(made).training(True)
         images, t1ce = setting.images(made.batches_per_step)
         labels = torch.zeros(len(images), *images.shape[2:], dtype=torch.int64, device=where)
         batch = Batch(images, t1ce[:, :1].contiguous(), labels)
 
-        def step() -> None:
-            with machine.autocast():
-                made.train_step(batch)
+        def step() -> tuple[float, float]:
+            return wall_and_core_seconds(lambda: machine.step(made, batch), where)
 
-        serve(lambda: wall_and_core_seconds(step, where), lambda: peak_memory(where), answers)
+        serve(step, lambda: peak_memory(where), answers)
 
 
 if __name__ == "__main__":

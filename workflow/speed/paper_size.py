@@ -1,6 +1,7 @@
 """Run training steps of MAF-Net's joint phase at the paper's size, on random images.
 
     python -m workflow.speed.paper_size [--batch 4] [--steps 2] [--precision float32]
+        [--compile none] [--channels-last]
 
 Proves that the paper's configuration can be built and trained here, and prints what it takes.
 """
@@ -11,10 +12,10 @@ from benchmarks.config import Speed
 from workflow.plan import Plan
 from workflow.speed.measuring import peak_memory, seconds
 from workflow.speed.settings import Settings
-from workflow.speed.steps import random_batch, ready, step
+from workflow.speed.steps import random_batch, ready
+from workflow.train import make_machine
 from workflow.training.cost import count_parameters
 from workflow.training.devices import device
-from workflow.training.loop import Machine
 
 
 def main() -> None:
@@ -24,14 +25,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
     parser.add_argument("--precision", default="float32", choices=["float32", "bf16", "fp16"])
+    parser.add_argument("--compile", default="none", choices=["none", "kernels", "graphs"])
+    parser.add_argument("--channels-last", action="store_true")
     options = parser.parse_args()
 
     settings = Settings(folder="", benchmark="brats2020", batch=options.batch)
     benchmark = settings.load()
     run = Plan(benchmark)[options.run]
     crop = benchmark.results.slices.crop
-    with device(Speed(threads=options.threads)) as where:
-        machine = Machine(where, options.precision)
+    chosen = ("threads", "precision", "compile", "channels_last")
+    speed = Speed(**{name: getattr(options, name) for name in chosen})
+    with device(speed) as where:
+        machine = make_machine(speed, where)
         entry = ready(run, machine)
         print(
             f"{run.name} at {crop} x {crop}, batch {options.batch}: "
@@ -40,7 +45,7 @@ def main() -> None:
         batch = random_batch(entry, benchmark).to(where)
         losses = {}
         for number in range(options.steps):
-            took = seconds(lambda: losses.update(step(entry, batch, machine)), where)
+            took = seconds(lambda: losses.update(machine.step(entry, batch)), where)
             shown = "  ".join(f"{name} {loss.item():.3f}" for name, loss in losses.items())
             print(f"step {number + 1}: {took:.1f} s  {shown}", flush=True)
         print(f"peak memory {peak_memory(where) / 1e9:.1f} GB on {where.type}")

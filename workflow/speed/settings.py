@@ -33,6 +33,8 @@ class Settings:
     width: int | None = None
     device: str | None = None
     precision: str | None = None
+    compile: str | None = None
+    channels_last: bool | None = None
     threads: int | None = None
     repeats: int = 5
     patients: int = 369
@@ -61,9 +63,8 @@ class Settings:
                 "params": self._params(results.params),
             }
         )
-        speed = _changed(
-            benchmark.speed, device=self.device, precision=self.precision, threads=self.threads
-        )
+        names = ("device", "precision", "compile", "channels_last", "threads")
+        speed = _changed(benchmark.speed, **{name: getattr(self, name) for name in names})
         return benchmark.model_copy(update={"results": changed, "speed": speed})
 
     def _load(self) -> Benchmark:

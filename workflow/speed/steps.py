@@ -3,6 +3,7 @@
 import json
 import statistics
 import sys
+from dataclasses import replace
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -13,9 +14,10 @@ from workflow.plan import Plan, Run
 from workflow.speed.measuring import matrix_product, noise, peak_memory, wall_and_core_seconds
 from workflow.speed.processes import ProcessError, answering, ask
 from workflow.speed.settings import Settings
+from workflow.train import make_machine
 from workflow.training.cost import count_parameters
 from workflow.training.devices import device
-from workflow.training.loop import Machine
+from workflow.training.machine import Machine
 from workflow.training.seeding import seed_torch
 
 
@@ -45,17 +47,19 @@ def measure_run(settings: Settings, name: str) -> dict:
     run = Plan(benchmark)[name]
     speed = benchmark.speed
     with device(speed) as where:
-        machine = Machine(where, speed.precision)
+        machine = make_machine(speed, where)
         entry = ready(run, machine)
         batch = random_batch(entry, benchmark).to(where)
-        step(entry, batch, machine)  # the first one sets libraries up
+        machine.step(entry, batch)  # the first one sets libraries up
         took, peaks = [], []
         precision = speed.precision if where.type == "cuda" else "float32"
         for _ in range(settings.repeats):
-            took.append(wall_and_core_seconds(lambda: step(entry, batch, machine), where))
+            took.append(wall_and_core_seconds(lambda: machine.step(entry, batch), where))
             peaks.append(matrix_product(where, precision))
         memory = peak_memory(where)
-        flops = count_flops(entry, batch, machine)
+        # Of generated kernels torch does not know what they compute.
+        plain = replace(machine, compile="none")
+        flops = count_flops(ready(run, plain), batch, plain)
     median, core = (statistics.median(each) for each in zip(*took, strict=True))
     images = len(batch.inputs)
     return {
@@ -75,9 +79,7 @@ def ready(run: Run, machine: Machine) -> Entry:
     """The run's entry with random weights, ready to train on the machine's device."""
     seed_torch(0)
     entry = run.entry()
-    entry.to(machine.device).training(True)
-    entry.scaler = machine.scaler()
-    return entry
+    return machine.place(entry).training(True)
 
 
 def random_batch(entry: Entry, benchmark: Benchmark) -> Batch:
@@ -89,16 +91,10 @@ def random_batch(entry: Entry, benchmark: Benchmark) -> Batch:
     return Batch(images[:, :-1], images[:, -1:], labels)
 
 
-def step(entry: Entry, batch: Batch, machine: Machine) -> dict[str, torch.Tensor]:
-    """One training step as the loop does it; its losses."""
-    with machine.autocast():
-        return entry.train_step(batch)
-
-
 def count_flops(entry: Entry, batch: Batch, machine: Machine) -> int:
     """Of one step, forward and backward; convolutions and matrix products alone."""
     with FlopCounterMode(display=False) as counter:
-        step(entry, batch, machine)
+        machine.step(entry, batch)
     return counter.get_total_flops()
 
 

@@ -1,19 +1,20 @@
 """From the slice store to batches: which slices, in which order, paired with which T1ce."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.cohorts.brats import MODALITIES
-from benchmarks.cohorts.store import StoredPatient, from_int16, map_array
+from benchmarks.cohorts.store import StoredPatient, from_int16, map_array, to_int16
 from benchmarks.errors import InputError
 from methods.contract import Batch
+from workflow.training.machine import Machine
 from workflow.training.seeding import derive
 
 Pairing = Literal["paired", "other", "shuffled", "disjoint"]
@@ -51,6 +52,11 @@ class View:
     @property
     def channels(self) -> list[int]:
         return [MODALITIES.index(modality) for modality in self.inputs]
+
+    @property
+    def count(self) -> int:
+        """Of its channels, an upstream's among them."""
+        return len(self.inputs) + (self.upstream is not None)
 
     def slice(self, patient: StoredPatient, z: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Inputs (C, crop, crop) and T1ce (1, crop, crop) in [-1, 1], labels (crop, crop) 0..3."""
@@ -119,7 +125,7 @@ def plan_epoch(
     ------
     InputError : too few patients for this pairing, or too few slices for one batch.
     """
-    slices = [Slice(i, int(z)) for i, p in enumerate(patients) for z in p.tumour_slices]
+    slices = _tumour_slices(patients)
     sources, targets = _halves(patients, slices) if pairing == "disjoint" else (slices, slices)
     if len(sources) < batch:
         raise InputError(
@@ -130,6 +136,10 @@ def plan_epoch(
     picks = [Pick(s, _partner(s, targets, pairing, draw)) for s in order]
     batches = [picks[i : i + batch] for i in range(0, len(picks) - batch + 1, batch)]
     return batches[:limit]
+
+
+def _tumour_slices(patients: list[StoredPatient]) -> list[Slice]:
+    return [Slice(i, int(z)) for i, p in enumerate(patients) for z in p.tumour_slices]
 
 
 def _partner(
@@ -173,15 +183,73 @@ def batches(
     workers: int,
     device: torch.device,
 ) -> Iterator[Batch]:
-    """Load `picks` in their order, in `workers` processes beside this one, onto `device`."""
+    """Load `picks` in their order, in `workers` processes beside this one, onto `device`.
+
+    The processes end with the epoch, which is how its cost comes to count them.
+    """
     loader = DataLoader(
         SliceDataset(patients, view),
         batch_sampler=picks,
         num_workers=workers,
-        collate_fn=_collate,
+        # Of its own, so that how slices are loaded changes nothing that a training draws.
+        generator=torch.Generator(),
+        # From pinned memory a GPU fetches a batch while it computes on the one before.
+        pin_memory=workers > 0 and device.type == "cuda",
     )
-    return (batch.to(device) for batch in loader)
+    return (Batch(*tensors).to(device) for tensors in loader)
 
 
-def _collate(items: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Batch:
-    return Batch(*default_collate(items))
+class ResidentSlices:
+    """All slices with tumour in the memory of a device, 16 bits a value as on the disk.
+
+    A GPU then waits for no disk, no loader and no copy.
+    """
+
+    def __init__(self, patients: list[StoredPatient], view: View, device: torch.device):
+        slices = _tumour_slices(patients)
+        self.rows = {one: row for row, one in enumerate(slices)}
+        count, square = len(slices), (view.crop, view.crop)
+        empty = partial(torch.empty, device=device)
+        self.inputs = empty(count, view.count, *square, dtype=torch.int16)
+        self.t1ce = empty(count, 1, *square, dtype=torch.int16)
+        self.labels = empty(count, *square, dtype=torch.uint8)
+        for row, (patient, z) in enumerate(slices):
+            inputs, t1ce, labels = view.slice(patients[patient], z)
+            self.inputs[row] = torch.from_numpy(to_int16(inputs))
+            self.t1ce[row] = torch.from_numpy(to_int16(t1ce))
+            self.labels[row] = torch.from_numpy(labels)
+        # A tensor there, since a GPU multiplies by the inverse of a plain number, and rounds twice.
+        self.scale = torch.tensor(float(to_int16(np.ones(1))[0]), device=device)
+
+    def batches(self, picks: list[list[Pick]]) -> Iterator[Batch]:
+        """What `batches` loads, bit for bit."""
+        rows = [[(self.rows[p.inputs], self.rows[p.t1ce]) for p in batch] for batch in picks]
+        # Of the whole epoch at once: a copy a batch would make the GPU wait.
+        for row in torch.tensor(rows, device=self.labels.device):
+            inputs, t1ce = row.unbind(1)
+            yield Batch(
+                self.inputs[inputs].float() / self.scale,
+                self.t1ce[t1ce].float() / self.scale,
+                self.labels[inputs].long(),
+            )
+
+    @staticmethod
+    def size(patients: list[StoredPatient], view: View) -> int:
+        """The bytes that they would take."""
+        return len(_tumour_slices(patients)) * view.crop**2 * (2 * view.count + 2 + 1)
+
+
+def loader(
+    patients: list[StoredPatient], view: View, machine: Machine
+) -> Callable[[list[list[Pick]]], Iterator[Batch]]:
+    """What makes batches of picks here: `ResidentSlices` where they are wanted, else `batches`."""
+    if _are_resident(patients, view, machine):
+        return ResidentSlices(patients, view, machine.device).batches
+    return partial(batches, patients, view, workers=machine.workers, device=machine.device)
+
+
+def _are_resident(patients: list[StoredPatient], view: View, machine: Machine) -> bool:
+    if machine.resident != "auto" or machine.device.type != "cuda":
+        return machine.resident == "always"
+    free, _ = torch.cuda.mem_get_info(machine.device)
+    return ResidentSlices.size(patients, view) < free / 4 / machine.slots_per_gpu

@@ -5,7 +5,7 @@ random numbers are set anew from these three. So a checkpoint an epoch is enough
 bit after a kill at any moment.
 """
 
-import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,18 +14,17 @@ import torch
 
 from benchmarks.cohorts.store import StoredPatient
 from benchmarks.files import write_csv
-from methods.contract import Entry
+from methods.contract import Batch, Entry
 from workflow.training.checkpoint import Checkpoints, History
 from workflow.training.cost import Cost, Meter, write_cost
-from workflow.training.data import Pairing, Pick, View, batches, plan_epoch
+from workflow.training.data import Pairing, Pick, View, loader, plan_epoch
+from workflow.training.machine import Machine
 from workflow.training.progress import Progress
 from workflow.training.seeding import generator, seed_torch
 from workflow.training.validation import mean_dice
 
 DIVERGED = 1e6
 """No loss of a training that can still end well is as large."""
-
-PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TrainingError(Exception):
@@ -57,26 +56,6 @@ class Job:
     epochs: int
     steps_per_epoch: int | None
     validated: bool
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where and how to compute; none of it is meant to change a result beyond rounding."""
-
-    device: torch.device
-    precision: str = "float32"
-    workers: int = 0
-    inference_batch: int = 32
-
-    def autocast(self) -> contextlib.AbstractContextManager:
-        dtype = PRECISIONS.get(self.precision)
-        if dtype is None or self.device.type == "cpu":
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype)
-
-    def scaler(self) -> torch.amp.GradScaler | None:
-        wanted = self.precision == "fp16" and self.device.type == "cuda"
-        return torch.amp.GradScaler(self.device.type) if wanted else None
 
 
 @dataclass(frozen=True)
@@ -122,8 +101,7 @@ def fit(entry: Entry, job: Job, machine: Machine, output: Output) -> History:
 
 def _train(entry: Entry, job: Job, machine: Machine, checkpoints: Checkpoints) -> dict:
     """Train to the end; the history and what it cost."""
-    entry.to(machine.device)
-    entry.scaler = machine.scaler()
+    machine.place(entry)
     history: History = []
     cost = Cost()
     if (found := checkpoints.newest()) is not None:
@@ -135,8 +113,9 @@ def _train(entry: Entry, job: Job, machine: Machine, checkpoints: Checkpoints) -
         progress.say(f"going on after epoch {len(history)} of {job.epochs}")
 
     meter = Meter(machine.device, cost)
+    load = loader(job.train, job.view, machine)
     for epoch in range(len(history), job.epochs):
-        record = _epoch(entry, job, machine, epoch, progress, meter)
+        record = _epoch(entry, job, machine, load, epoch, progress, meter)
         if job.validated:
             view, batch = job.view, machine.inference_batch
             record["val_dice"] = mean_dice(entry, job.val, view, machine.device, batch)
@@ -163,18 +142,22 @@ def _plan(job: Job, batches_per_step: int, epoch: int) -> list[list[Pick]]:
 
 
 def _epoch(
-    entry: Entry, job: Job, machine: Machine, epoch: int, progress: Progress, meter: Meter
+    entry: Entry,
+    job: Job,
+    machine: Machine,
+    load: Callable[[list[list[Pick]]], Iterator[Batch]],
+    epoch: int,
+    progress: Progress,
+    meter: Meter,
 ) -> dict[str, float]:
     """One pass over the training slices; the mean of each loss."""
     entry.training(True)
     seed_torch(job.seed, job.stream, "epoch", epoch)
     sums: dict[str, torch.Tensor] = {}
     picks = _plan(job, entry.batches_per_step, epoch)
-    loaded = batches(job.train, job.view, picks, machine.workers, machine.device)
-    for step, batch in enumerate(loaded, start=1):
+    for step, batch in enumerate(load(picks), start=1):
         entry.progress = (epoch + (step - 1) / len(picks)) / job.epochs
-        with machine.autocast():
-            losses = entry.train_step(batch)
+        losses = machine.step(entry, batch)
         meter.step(len(batch.inputs))
         for name, loss in losses.items():
             sums[name] = sums.get(name, 0.0) + loss.detach().double()
