@@ -258,7 +258,7 @@ def test_a_finished_run_reruns_nothing(finished):
 
 def test_a_comment_reruns_nothing(finished, edited):
     edited("methods/cutgan/method.py", "import torch\n", "# why not\nimport torch\n")
-    edited("workflow/training/loop.py", "import contextlib\n", "import contextlib  # why not\n")
+    edited("workflow/training/loop.py", "import torch\n", "import torch  # why not\n")
     edited("benchmarks/scoring/overlap.py", '"""', '"""Reworded. ')
     edited("benchmarks/protocols/paper.yaml", "name: paper", "name: paper # that is its name")
     edited("benchmarks/published.yaml", "paper:\n", "paper: # as printed\n")
