@@ -1,4 +1,5 @@
 # Which benchmark, which rules, what `all` asks for. See README.md for the commands.
+import gc
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from methods.contract import MethodError
 from workflow.dag import Dag
 from workflow.manifest import remember_command
 
+gc.freeze()  # else Python looks for garbage among all that was imported before it ends
 remember_command(sys.argv)
 # --jobs is for executors that send jobs to other machines, and is set in what they run there.
 elsewhere = workflow.global_resources["_nodes"].value is not None

@@ -2,9 +2,12 @@
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -147,8 +150,49 @@ def test_scoring(smallest):
     assert [plain["name"], ours["name"]] == ["medpy and scikit-image", "paper and strict"]
 
 
-def test_planning(smallest):
-    assert_rows(dag.measure(smallest))
+@pytest.fixture
+def run_dag(tmp_path) -> Path:
+    """What Snakemake leaves of three jobs, of 100 s and then 300 s, the last one beside it."""
+    kept, logs = (tmp_path / ".snakemake" / name for name in ("metadata", "log"))
+    kept.mkdir(parents=True)
+    logs.mkdir()
+    began = datetime(2026, 1, 1, 12).timestamp()
+    # A job of two files has two records, and one of another day is no part of this DAG.
+    times = {"b": (2, 102), "b again": (2, 102.1), "c": (103, 403), "d": (104, 204), "a": (-900, 0)}
+    for name, (start, end) in times.items():
+        times = {"starttime": began + start, "endtime": began + end}
+        (kept / name).write_text(json.dumps({"rule": name[0], "shellcmd": name[0]} | times))
+    for name, end in (("2026-01-01T120000.000000", 405), ("2026-01-01T130000.000000", 3601)):
+        log = logs / f"{name}.snakemake.log"
+        log.touch()
+        os.utime(log, (began + end, began + end))
+    return tmp_path
+
+
+def test_the_dag(smallest, run_dag, monkeypatch):
+    monkeypatch.setattr(dag, "VERBS", {"prepare": ("workflow.cohort", ["patient"])})
+    rows = dag.measure(replace(smallest, finished=str(run_dag)))
+    assert rows[0]["name"] == "planning for 10 patients"
+    in_dag = [row for row in rows if row["name"] == "their start-up, in that"]
+    assert in_dag.pop().pop("seconds") == 0  # none of the jobs is of that verb
+    assert_rows([row for row in rows if len(row) > 1])
+
+
+def test_overhead_is_what_cores_wait_for_snakemake(run_dag):
+    jobs, began, ended = dag.finished(run_dag)
+    assert [rule for rule, _, _ in jobs] == ["b", "c", "d"]
+    found = {row["name"]: row for row in dag.overhead(jobs, began, ended, {"b": 20.0, "c": 30.0})}
+    took = {name: pytest.approx(row["seconds"], abs=1e-3) for name, row in found.items()}
+    assert took == {
+        "the DAG's jobs": 500.1,
+        "their start-up, in that": 50,
+        "Snakemake before the first": 2,
+        "Snakemake between jobs": 0.9 + 1.9,
+        "Snakemake after the last": 2,
+        "Snakemake": 6.8,
+    }
+    assert found["the DAG's jobs"]["jobs"] == 3
+    assert found["Snakemake"]["overhead"] == pytest.approx(6.8 / 450.1)
 
 
 def test_without_data_a_phantom_will_do(smallest, monkeypatch):
@@ -225,6 +269,7 @@ def test_an_official_implementation_that_fails_says_why(smallest, tmp_path):
         (["--size", "100"], ["--size 100", "multiple of 16"]),
         (["--batch", "0"], ["--batch 0", "1"]),
         (["--repeats", "0"], ["--repeats 0", "at least 1"]),
+        (["--finished", "/nowhere"], ["--finished /nowhere", "no DAG", "snakemake"]),
     ],
 )
 def test_what_cannot_be_measured_is_told_at_once(options, said, capsys):
@@ -313,37 +358,26 @@ def test_a_size_out_of_range_names_the_option(smallest):
 
 
 def test_exponents_are_those_of_powers():
-    sizes = [10, 100, 369]
+    sizes = (10, 100, 369)
     assert growth.exponent(sizes, [0.1 * n**2 for n in sizes]) == pytest.approx(2)
-    assert math.isnan(growth.exponent([3], [1.0]))
 
 
-def test_work_is_measured_in_a_process_of_its_own():
-    kept = []
-    seconds, gigabytes = growth.measured(lambda: kept.append(1))
-    assert seconds >= 0 and gigabytes > 0
-    assert not kept
+def test_what_is_constant_has_no_exponent():
+    sizes = (10, 100, 369)
+    assert growth.exponent(sizes, [5 + 0.1 * n for n in sizes]) == pytest.approx(1)
+    assert growth.exponent(sizes, [5, 6, 5]) == 0
 
 
-def test_made_up_scores_make_tables(tmp_path):
-    paths = growth.made_up_scores(tmp_path, patients=2, entries=2, seeds=2)
-    assert len(paths) == 4
-    growth.tabulate(paths, tmp_path, 2)
-    assert (tmp_path / "table7_conventions.csv").is_file()
-
-
-def test_overhead_is_the_time_in_which_no_job_works(tmp_path):
-    kept = tmp_path / ".snakemake" / "metadata"
-    kept.mkdir(parents=True)
-    times = {"a": (0.0, 4.0), "b": (2.0, 6.0), "b again": (2.0, 6.0), "c": (7.0, 9.0)}
-    for name, (began, ended) in times.items():
-        job = {
-            "rule": name[0],
-            "shellcmd": name[0],
-            "starttime": began + 1e9,
-            "endtime": ended + 1e9,
-        }
-        (kept / name).write_text(json.dumps(job))
-    jobs = dag.finished_jobs(tmp_path)
-    assert [rule for rule, _, _ in jobs] == ["a", "b", "c"]
-    assert dag.overhead(jobs) == {"jobs": 10, "busy": 8, "idle": 1, "share": 1 / 8}
+def test_growth(smallest, tmp_path):
+    """Every step, with two patients' files under five names and one made-up method."""
+    figure = tmp_path / "growth.png"
+    sizes = {"patients": (5,), "entries": (2,), "seeds": (1,)}
+    rows = growth.measure(replace(smallest, figure=str(figure)), sizes)
+    every = {f"{step}, {grows}" for step in growth.STEPS for grows in sizes}
+    assert {row["name"] for row in rows} == every | {f"{x}, patients" for x in growth.COHORT_STEPS}
+    assert len(rows) == len(every) + len(growth.COHORT_STEPS)
+    for row in rows:
+        assert row.keys() - {"name"} <= QUANTITIES.keys()
+        assert row["core_seconds_at"][0] > 0 and row["memory_bytes_at"][0] > 0
+    assert "| verify, seeds " in table(rows)
+    assert figure.read_bytes().startswith(b"\x89PNG")

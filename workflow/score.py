@@ -37,8 +37,7 @@ def run_score(benchmark: Benchmark, run: str, seed: int) -> None:
     layout.origin(run, seed).unlink(missing_ok=True)
     with write_atomically(layout.scores(run, seed)) as file:
         file.write(table.to_csv(index=False, float_format="%.12g", lineterminator="\n").encode())
-    with write_atomically(layout.origin(run, seed)) as file:
-        file.write(_origin(plan, chosen, seed).encode())
+    write_origin(plan, chosen, seed)
 
 
 def scored_protocols(benchmark: Benchmark) -> list[Protocol]:
@@ -77,6 +76,12 @@ def _by_size(
         alike = [protocol for protocol in protocols if protocol.frame == frame]
         if alike:
             yield size, alike
+
+
+def write_origin(plan: Plan, run: Run, seed: int) -> None:
+    """Say that a run's scores are of today's settings, code and patients."""
+    with write_atomically(Layout(plan.benchmark.name).origin(run.name, seed)) as file:
+        file.write(_origin(plan, run, seed).encode())
 
 
 def is_scored(plan: Plan, run: Run, seed: int) -> bool:

@@ -120,8 +120,9 @@ class _Means:
 
 def _means(scores: pd.DataFrame) -> _Means:
     cell = ["system", "metric", "region"]
-    everyone = sorted(scores["patient"].unique())
-    values = {key: _values(of, everyone) for key, of in scores.groupby(cell)}
+    everyone = {patient: place for place, patient in enumerate(sorted(scores["patient"].unique()))}
+    places = scores.assign(place=scores["patient"].map(everyone))
+    values = {key: _values(of, len(everyone)) for key, of in places.groupby(cell)}
     scored = scores.groupby(cell)["patient"].nunique()
     ruled = scores[scores["note"].isin(ONE_EMPTY) & scores["value"].notna()]
     one_empty = ruled.groupby(cell)["patient"].nunique()
@@ -134,10 +135,12 @@ def _means(scores: pd.DataFrame) -> _Means:
     return _Means(values, counts, one_empty.to_dict(), seeds.to_dict(), patients.to_dict())
 
 
-def _values(scores: pd.DataFrame, patients: Sequence[str]) -> np.ndarray:
-    every = pd.MultiIndex.from_product([sorted(scores["seed"].unique()), patients])
-    values = scores.set_index(["seed", "patient"])["value"].reindex(every)
-    return values.to_numpy(dtype=float).reshape(-1, len(patients))
+def _values(scores: pd.DataFrame, patients: int) -> np.ndarray:
+    """(seeds, patients), NaN where there is no score; `place` says which patient's it is."""
+    seeds, row = np.unique(scores["seed"], return_inverse=True)
+    values = np.full((len(seeds), patients), np.nan)
+    values[row, scores["place"]] = scores["value"]
+    return values
 
 
 def _shared(line: Line, means: _Means) -> dict[str, object]:

@@ -3,10 +3,13 @@
     python -m workflow.speed [--benchmark phantom] [--only steps,pipeline] [--json FILE]
     python -m workflow.speed --benchmark brats2020
     python -m workflow.speed --official cyclegan=PATH --official drit=PATH
+    python -m workflow.speed --only dag [--finished FOLDER]
+    python -m workflow.speed --only growth --benchmark brats2020 --scale two_cores --data FOLDER
 
 Sizes are those of the benchmark file: `brats2020` has the paper's, which want a GPU. `--size`,
 `--batch` and `--width` replace them. Each `--official` times our step beside that of the official
-code in PATH, a checkout that the user has; nothing in it is changed.
+code in PATH, a checkout that the user has; nothing in it is changed. `dag` runs a small phantom's
+DAG, two minutes, or looks at one that has run. `growth` takes ten minutes, and only by its name.
 
 The JSON holds `date`, `commit`, `dirty` (whether files differ from it), `machine`, `python`,
 `torch`, `threads`, `settings`, and `pieces`: by name the `rows` of `workflow.speed.pieces`, or why
@@ -27,6 +30,7 @@ from pathlib import Path
 from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
 from workflow.machine import describe_machine, git_state
+from workflow.speed.dag import finished
 from workflow.speed.pieces import PIECES, measure, table
 from workflow.speed.processes import ROOT
 from workflow.speed.settings import Settings
@@ -40,6 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         official = _official(chosen.pop("official"))
         names = _names(names, official)
+        for option in ("figure", "finished"):  # the processes that measure lie elsewhere
+            chosen[option] = chosen[option] and str(Path(chosen[option]).absolute())
+        if chosen["finished"]:
+            finished(Path(chosen["finished"]))  # complain now
         with tempfile.TemporaryDirectory() as folder:
             settings = Settings(folder=folder, official=official, **chosen)
             _measure_all(names, settings, file)
@@ -89,8 +97,10 @@ def _measure_all(names: list[str], settings: Settings, file: Path | None) -> Non
 
 
 def _names(only: str | None, official: dict[str, str]) -> list[str]:
-    """The pieces to measure; `official` whenever there is something to compare with."""
-    names = [name for name in PIECES if name != "official"] if only is None else only.split(",")
+    """The pieces to measure: `growth`, which takes long, only where it is asked for, and `official`
+    whenever there is something to compare with."""
+    every = [name for name in PIECES if name not in ("growth", "official")]
+    names = every if only is None else only.split(",")
     if unknown := ", ".join(name for name in names if name not in PIECES):
         raise InputError(f"--only {only}: there is no {unknown}. There are {', '.join(PIECES)}.")
     if "official" in names and not official:
@@ -140,6 +150,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--threads", type=int, help="of the CPU")
     add("--repeats", type=int, default=5, help="how often each thing is timed; the median counts")
     add("--patients", type=int, default=369, help="that the DAG is planned for")
+    add("--finished", metavar="FOLDER", help="look at the DAG that was run there")
+    add("--figure", metavar="FILE", help="draw the curves of growth there, as PNG")
     return parser
 
 

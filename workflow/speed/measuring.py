@@ -44,8 +44,16 @@ def peak_memory(where: torch.device) -> int:
 def resident_peak() -> int:
     """The most memory in bytes that this process has had, since it is this program."""
     # getrusage's ru_maxrss would also count what the process that started this one had.
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+    return _status("VmHWM")
+
+
+def resident() -> int:
+    """The memory in bytes that this process has now."""
+    return _status("VmRSS")
+
+
+def _status(key: str) -> int:
+    return 1024 * int(Path("/proc/self/status").read_text().split(f"{key}:")[1].split()[0])
 
 
 def matrix_product(where: torch.device, precision: str) -> float:

@@ -34,6 +34,7 @@ PIECES = {
     "prepare": Piece("Preparing a patient", "workflow.speed.prepare"),
     "scoring": Piece("Scoring a patient", "workflow.speed.scoring"),
     "dag": Piece("The DAG's own overhead", "workflow.speed.dag"),
+    "growth": Piece("Growth with patients, entries and seeds", "workflow.speed.growth"),
     "official": Piece("A training step beside the official code", "workflow.speed.comparison"),
 }
 
@@ -47,12 +48,19 @@ class Quantity:
 
 
 QUANTITIES = {
+    "jobs": Quantity("jobs"),
+    "sizes": Quantity("sizes"),
+    "core_seconds_at": Quantity("core ms at each", 1e-3),
+    "time_exponent": Quantity("exponent"),
+    "memory_bytes_at": Quantity("MB at each", 1e6),
+    "memory_exponent": Quantity("exponent"),
     "side": Quantity("px"),
     "images_per_second": Quantity("images/s"),
     "slices_per_second": Quantity("slices/s"),
     "seconds": Quantity("s"),
     "core_seconds": Quantity("core s"),
     "ratio": Quantity("of reading"),
+    "overhead": Quantity("% of the jobs' work", 1e-2),
     "seconds_per_step": Quantity("ms a step", 1e-3),
     "core_seconds_per_step": Quantity("core ms a step", 1e-3),
     "official_seconds_per_step": Quantity("official ms", 1e-3),
@@ -102,11 +110,15 @@ def _fit(text: str, width: int, left: bool = False) -> str:
     return text.ljust(width) if left else text.rjust(width)
 
 
-def _shown(key: str, value: float | None) -> str:
+def _shown(key: str, value: float | list[float] | None) -> str:
     if value is None:
         return ""
-    value /= QUANTITIES[key].unit
-    digits = sum(abs(value) < bound for bound in (100, 10))
+    if isinstance(value, list):
+        return " / ".join(_shown(key, one) for one in value)
+    unit = QUANTITIES[key].unit
+    whole = isinstance(value, int) and unit == 1
+    value /= unit
+    digits = 0 if whole else sum(abs(value) < bound for bound in (100, 10))
     return f"{value:,.{digits}f}"
 
 

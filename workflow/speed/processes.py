@@ -28,14 +28,14 @@ def answering() -> Iterator[IO[str]]:
         yield answers
 
 
-def ask(module: str, *arguments: str) -> Any:
-    """What `python -m module arguments` writes to `answering`, as JSON.
+def ask(module: str, *arguments: str, cwd: Path = ROOT) -> Any:
+    """What `python -m module arguments`, said in `cwd`, writes to `answering`, as JSON.
 
     Raises
     ------
     ProcessError : it failed.
     """
-    with talking_to(module, *arguments) as side:
+    with talking_to(module, *arguments, cwd=cwd) as side:
         return side.hear()
 
 
@@ -51,13 +51,13 @@ def serve(step: Callable[[], Any], memory: Callable[[], int], answers: IO[str]) 
 
 
 @contextmanager
-def talking_to(module: str, *arguments: str) -> Iterator["Side"]:
-    """`python -m module arguments`, which ends with the block."""
+def talking_to(module: str, *arguments: str, cwd: Path = ROOT) -> Iterator["Side"]:
+    """`python -m module arguments`, said in `cwd`; it ends with the block."""
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
-            cwd=ROOT,
+            cwd=cwd,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -21,6 +21,8 @@ class Settings:
     width : of all networks: every parameter of an entry that is named `width` or `..._width`.
     repeats : how often each thing is timed; the median counts.
     patients : how many the DAG is planned for.
+    figure : a file (.png) for the curves of growth.
+    finished : a folder in which Snakemake has run, whose DAG's overhead is looked at.
     official : the folder of an official implementation's checkout, by the entry's name.
     """
 
@@ -38,6 +40,8 @@ class Settings:
     threads: int | None = None
     repeats: int = 5
     patients: int = 369
+    figure: str | None = None
+    finished: str | None = None
     official: dict[str, str] = field(default_factory=dict)
 
     @classmethod
