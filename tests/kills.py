@@ -25,22 +25,7 @@ import pandas as pd
 import psutil
 from repository import ROOT, copy_repository
 
-SMALL = """
-title: small phantom
-cohort: {source: phantom, patients: 4, seed: 14}
-results:
-  split: {fractions: [2, 1, 1], seed: 1}
-  slices: {crop: 64, downsample: 3, step: 6}
-  entries: [unet, maf_net.joint]
-  training:
-    batch: 2
-    steps_per_epoch: 6
-    epochs: {synthesis: 3, segmentation: 3, joint: 3}
-  params:
-    maf_net: {width: 2, head_features: 8, unet_width: 4, unet_rate: 0.01}
-    unet: {width: 4, learning_rate: 0.01}
-speed: {device: cpu, threads: 1}
-"""
+SMALL = "workflow/speed/small_phantom.yaml"
 COST = "table4_cost"
 COUNTED = ["system", "updates", "images", "parameters"]
 
@@ -76,7 +61,6 @@ class Trial:
 
     def __init__(self, folder: Path, chance: random.Random, mean: float):
         self.folder = copy_repository(folder)
-        (self.folder / "small.yaml").write_text(SMALL)
         self.chance, self.mean, self.pause = chance, mean, mean
         self.killed: Counter[str] = Counter()
         self.struck: Counter[str] = Counter()
@@ -133,7 +117,7 @@ class Trial:
         # A file, not a pipe: jobs that outlive their Snakemake must not hold up the next one.
         with (self.folder / "said").open("wb") as said:
             return subprocess.Popen(
-                [*command, "--config", "benchmark=small.yaml"],
+                [*command, "--config", f"benchmark={SMALL}"],
                 cwd=self.folder,
                 env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.folder)},
                 stdout=said,
@@ -179,9 +163,9 @@ class Trial:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def _tables(self) -> dict[str, bytes]:
-        found = sorted((self.folder / "results/tables/small").iterdir())
+        found = sorted((self.folder / "results/tables/small_phantom").iterdir())
         tables = {path.name: path.read_bytes() for path in found if path.stem != COST}
-        counted = pd.read_csv(self.folder / f"results/tables/small/{COST}.csv")[COUNTED]
+        counted = pd.read_csv(self.folder / f"results/tables/small_phantom/{COST}.csv")[COUNTED]
         return tables | {COST: counted.to_csv().encode()}
 
     def _differing(self) -> list[str]:

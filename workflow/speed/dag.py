@@ -15,23 +15,7 @@ from workflow.__main__ import VERBS
 from workflow.speed.processes import ROOT
 from workflow.speed.settings import Settings
 
-# Every rule has a job; small networks, so that most of all time goes into what is not training.
-SMALL = """
-title: small phantom
-cohort: {source: phantom, patients: 4, seed: 14}
-results:
-  split: {fractions: [2, 1, 1], seed: 1}
-  slices: {crop: 64, downsample: 3, step: 6}
-  entries: [unet, maf_net.joint]
-  training:
-    batch: 2
-    steps_per_epoch: 6
-    epochs: {synthesis: 3, segmentation: 3, joint: 3}
-  params:
-    maf_net: {width: 2, head_features: 8, unet_width: 4, unet_rate: 0.01}
-    unet: {width: 4, learning_rate: 0.01}
-speed: {device: cpu, threads: 1}
-"""
+SMALL = ROOT / "workflow" / "speed" / "small_phantom.yaml"
 STAMP = "%Y-%m-%dT%H%M%S.%f.snakemake.log"
 """How Snakemake names its logs: by when it began, in local time."""
 
@@ -101,9 +85,8 @@ def run_small(folder: Path) -> tuple[list[Job], float, float]:
     Its jobs, and when Snakemake was called and had ended.
     """
     folder.mkdir()
-    (folder / "small.yaml").write_text(SMALL)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--quiet", "all", "--cores", "1", "--config", "benchmark=small.yaml"]
+    command += ["--quiet", "all", "--cores", "1", "--config", f"benchmark={SMALL}"]
     began = time.time()
     subprocess.run(
         command,
