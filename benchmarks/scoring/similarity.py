@@ -1,4 +1,4 @@
-"""SSIM and PSNR of a synthesised volume: a map, its sums over labels, their means over regions.
+"""SSIM and PSNR of a synthesised volume: a slice's map, its sums by label, means over regions.
 
 Volumes are (Z, Y, X) in [0, 1], so the data range is 1 unless a protocol says otherwise. An image
 here is an axial slice: windows are two-dimensional and never reach into the next slice.
@@ -6,7 +6,6 @@ here is an axial slice: windows are two-dimensional and never reach into the nex
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal, Self
 
@@ -156,29 +155,16 @@ def ssim_maps(
     window: Window,
     data_ranges: Sequence[float] = (1.0,),
 ) -> np.ndarray:
-    """Return the SSIM at every pixel of every axial slice (Wang et al. 2004, equation 13).
+    """Return the SSIM at every pixel of an axial slice (Wang et al. 2004, equation 13).
 
-    Both volumes are (Z, Y, X) floats in [0, 1]; the maps are (R, Z, Y, X), one for each of the
+    Both slices are (Y, X) floats in [0, 1]; the maps are (R, Y, X), one for each of the
     `data_ranges`, which is what the formula takes for the span of the intensities; their values
-    are in [-1, 1]. Each equals scikit-image's full map, slice by slice. Raises ValueError if a
-    slice is smaller than the window.
+    are in [-1, 1]. Each equals scikit-image's full map. Raises ValueError if the slice is smaller
+    than the window.
     """
-    if min(reference.shape[1:]) < window.size:
-        raise ValueError(f"slices of {reference.shape[1:]} do not hold a window of {window.size}")
-    maps = np.empty((len(data_ranges), *reference.shape))
-    # One at a time, so that the intermediate arrays stay in the CPU's cache.
-    for z in range(len(reference)):
-        _fill_maps(maps[:, z], reference[z], prediction[z], window, data_ranges)
-    return maps
-
-
-def _fill_maps(
-    maps: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    window: Window,
-    data_ranges: Sequence[float],
-) -> None:
+    x, y = reference, prediction
+    if min(x.shape) < window.size:
+        raise ValueError(f"slices of {x.shape} do not hold a window of {window.size}")
     samples = window.size**2
     unbias = samples / (samples - 1) if window.sample_covariance else 1.0
 
@@ -195,7 +181,7 @@ def _fill_maps(
     variances -= squares
     variances *= unbias
 
-    factor = np.empty(product.shape)
+    maps, factor = np.empty((len(data_ranges), *x.shape)), np.empty(x.shape)
     for similarity, data_range in zip(maps, data_ranges, strict=True):
         c1, c2 = (LUMINANCE_FACTOR * data_range) ** 2, (CONTRAST_FACTOR * data_range) ** 2
         np.multiply(product, 2, out=similarity)
@@ -205,37 +191,31 @@ def _fill_maps(
         factor += c2
         similarity *= factor
         similarity /= np.add(variances, c2, out=factor)
+    return maps
 
 
-@dataclass(frozen=True)
 class LabelSums:
     """A map's sums over the voxels of each label in each slice, and how many voxels these are.
 
-    Both are (Z, 5), in the order of `LABELS`. A region is a set of labels, so one pass over a map
-    serves all regions.
+    A region is a set of labels, so one pass over a map serves all regions.
+
+    Attributes
+    ----------
+    sums, voxels : (Z, 5), in the order of `LABELS`; 0 for slices that were not added.
     """
 
-    sums: np.ndarray
-    voxels: np.ndarray
+    def __init__(self, slices: int):
+        self.sums, self.voxels = np.zeros((2, slices, len(LABELS)))
 
-    @classmethod
-    def of(cls, values: np.ndarray, labels: np.ndarray, border: int = 0) -> Self:
-        """Add up (Z, Y, X) values without the outer `border` pixels of each slice."""
-        inner = slice(border, -border or None)
-        sums, voxels = np.zeros((2, len(values), len(LABELS)))
-        for z in range(len(values)):
-            for place, label in enumerate(LABELS):
-                mask = labels[z, inner, inner] == label
-                voxels[z, place] = np.count_nonzero(mask)
-                if voxels[z, place]:
-                    sums[z, place] = (values[z, inner, inner] * mask).sum()
-        return cls(sums, voxels)
-
-    def placed(self, slices: np.ndarray | slice, count: int) -> Self:
-        """Return the same sums for a volume of `count` slices, of which these were `slices`."""
-        sums, voxels = np.zeros((2, count, len(LABELS)))
-        sums[slices], voxels[slices] = self.sums, self.voxels
-        return type(self)(sums, voxels)
+    def add(self, z: int, values: np.ndarray, labels: np.ndarray, border: int = 0) -> None:
+        """Add up the (Y, X) values of slice `z` without its outer `border` pixels."""
+        inner = (slice(border, -border or None),) * 2
+        values, labels = values[inner], labels[inner]
+        for place, label in enumerate(LABELS):
+            mask = labels == label
+            self.voxels[z, place] = np.count_nonzero(mask)
+            if self.voxels[z, place]:
+                self.sums[z, place] = (values * mask).sum()
 
     def means(
         self, region: str, per: Literal["slice", "volume"], slices: np.ndarray | slice = slice(None)
