@@ -6,6 +6,7 @@ The folder is a copy of this repository that `workflow.speed.growth` has made, w
 benchmark and `DATA` its patients.
 """
 
+import gc
 import importlib
 import json
 import multiprocessing
@@ -115,6 +116,7 @@ def main() -> None:
     step, repeats = sys.argv[1:]
     with answering() as answers:
         work = work_of(step)
+        gc.freeze()  # as `import_module` does
         took = [measured(work)]
         while len(took) < int(repeats) and sum(each["core_seconds"] for each in took) < ENOUGH:
             took.append(measured(work))
