@@ -19,7 +19,7 @@ SMALL = ROOT / "workflow" / "speed" / "small_phantom.yaml"
 STAMP = "%Y-%m-%dT%H%M%S.%f.snakemake.log"
 """How Snakemake names its logs: by when it began, in local time."""
 
-START = "import gc; from workflow.__main__ import import_module; import_module({!r}); gc.freeze()"
+START = "from workflow.__main__ import import_module; import_module({!r})"
 """A job that does nothing with what it imports."""
 
 Job = tuple[str, float, float]
