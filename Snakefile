@@ -11,11 +11,11 @@ sys.path.insert(0, workflow.basedir)
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 from benchmarks.errors import InputError
-from methods.contract import MethodError
+from methods.errors import MethodError
 from workflow.dag import Dag
-from workflow.manifest import remember_command
+from workflow.machine import remember_command
 
-gc.freeze()  # else Python looks for garbage among all that was imported before it ends
+gc.freeze()  # else Python searches all imports for garbage before it ends
 remember_command(sys.argv)
 # --jobs is for executors that send jobs to other machines, and is set in what they run there.
 elsewhere = workflow.global_resources["_nodes"].value is not None
@@ -45,7 +45,7 @@ rule all:
 
 
 onerror:
-    dag.report_what_there_is()
+    dag.report_existing()
 
 
 include: "workflow/rules/cohort.smk"

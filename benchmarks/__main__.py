@@ -1,61 +1,58 @@
-"""`python -m benchmarks verify` says whether the results here are those of their manifests.
+"""`python -m benchmarks verify` compares the results here with their manifests.
 
-Exit code 0: all agrees. 1: something does not. 2: a manifest is missing or at fault.
+Exit code 0: everything agrees. 1: something does not. 2: a manifest is missing or invalid.
 """
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmarks.config import schema
 from benchmarks.errors import InputError
-from benchmarks.provenance import DATA, LARGE, Verdict, compare, read_manifest
+from benchmarks.manifest import DATA, LARGE, Verdict, compare, read_manifest
 
 FOLDER = Path("results/manifest")
-SHOWN = 12
-"""The most names that a list in the report has."""
+SHOWN = 12  # the most names that a list in the report has
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verify = verbs.add_parser("verify", help="compare results with what was written down of them")
+    verify = verbs.add_parser("verify", help="compare results with what was recorded of them")
     verify.add_argument("manifests", nargs="*", type=Path, help=f"all of {FOLDER} if none is given")
-    verify.add_argument("--data", type=Path, help="where the input data lies now")
+    verify.add_argument("--data", type=Path, help="where the input data is now")
     quick = f"do not read files above {LARGE // 10**6} MB"
     verify.add_argument("--quick", action="store_true", help=quick)
+    verbs.add_parser("schema", help="print the JSON schema of a benchmark file")
     chosen = parser.parse_args(arguments)
+    if chosen.verb == "schema":
+        print(json.dumps(schema(), indent=1))
+        return 0
     try:
-        agree = [_verify(path, chosen.data, chosen.quick) for path in _manifests(chosen.manifests)]
+        manifests = chosen.manifests or sorted(FOLDER.glob("*.json"))
+        if not manifests:
+            raise InputError(
+                f"There is no manifest in {FOLDER}. Write it: python -m workflow manifest "
+                "--benchmark phantom"
+            )
+        agree = [_verify(path, chosen.data, chosen.quick) for path in manifests]
     except InputError as error:
         print(f"\n{error}\n", file=sys.stderr)
         return 2
     return 0 if all(agree) else 1
 
 
-def _manifests(given: list[Path]) -> list[Path]:
-    found = given or sorted(FOLDER.glob("*.json"))
-    if not found:
-        raise InputError(
-            f"There is no manifest in {FOLDER}. Write it: python -m workflow manifest "
-            "--benchmark phantom"
-        )
-    return found
-
-
 def _verify(path: Path, data: Path | None, quick: bool) -> bool:
     manifest, begun = read_manifest(path), time.monotonic()
-    root = _root(path)
+    # Its paths begin in the folder of its `results`, or else in the current one.
+    folder = path.absolute().parent
+    root = folder.parents[1] if folder.parts[-2:] == FOLDER.parts else Path()
     verdict = compare(manifest, root, data or root / manifest.data.folder, quick)
     print("\n".join(_report(path, verdict, time.monotonic() - begun)))
     return verdict.agrees
-
-
-def _root(path: Path) -> Path:
-    """The folder that the manifest's paths begin in: that of its `results`, or the current one."""
-    folder = path.absolute().parent
-    return folder.parents[1] if folder.parts[-2:] == FOLDER.parts else Path()
 
 
 def _report(path: Path, verdict: Verdict, seconds: float) -> Iterable[str]:
@@ -66,12 +63,14 @@ def _report(path: Path, verdict: Verdict, seconds: float) -> Iterable[str]:
     yield f"{verdict.compared} files compared in {seconds:.1f} s."
     yield from _list("Changed", verdict.changed)
     yield from _list("Missing", verdict.missing)
-    yield from _list("New, so that nothing says what it follows from", verdict.new)
+    yield from _list("New, so that no record says what it was made from", verdict.new)
+    outdated = [f"{step}: {_plain(name)}" for step, name in verdict.outdated]
+    yield from _list("Took another version of a file than the one that is here", outdated)
     yield from _consequences(verdict)
     failed = [f"{check.name}: {check.found}" for check in verdict.failed_checks]
     yield from _list("Did not hold when the manifest was written", failed)
-    doubts = [f"{check.name}: {check.found}" for check in verdict.doubts]
-    yield from _list("Worth a look, though no number is wrong for it", doubts)
+    warnings = [f"{check.name}: {check.found}" for check in verdict.warnings]
+    yield from _list("Worth a look, though no number is wrong for it", warnings)
     unscored = [
         f"{run}, seed {seed}: {known.get('reason')}"
         for run, seeds in manifest.runs.items()
@@ -99,35 +98,29 @@ def _consequences(verdict: Verdict) -> Iterable[str]:
         because += f" and {len(causes) - 3} more" if len(causes) > 3 else ""
         yield from _list(f"No longer follow from their inputs, because of {because}", names)
     yield from _list(
-        "Changed, though nothing that they follow from did (edited by hand, or written by other "
-        "code)",
+        "Changed, though none of their inputs did (edited by hand, or written by other code)",
         verdict.edited,
     )
     steps = [step for step in verdict.stale if not step.startswith(("tabulate", "draw"))]
-    # One command predicts all patients, though not all may have to be predicted anew.
+    # One command predicts all patients, though not all may have to be predicted again.
     commands = list(dict.fromkeys(step.partition(" (")[0] for step in steps))
-    yield from _list("What would have to be done again before the tables", commands)
+    yield from _list("Steps to run again before the tables", commands)
 
 
 def _conclusion(verdict: Verdict) -> str:
-    tables = len(verdict.tables)
+    tables, damaged = len(verdict.tables), (*verdict.changed, *verdict.missing)
     if verdict.agrees:
-        return f"All agrees: {tables} tables and figures follow from their inputs."
-    good = [
-        name
-        for name in verdict.tables
-        if not verdict.causes.get(name) and name not in (*verdict.changed, *verdict.missing)
-    ]
+        return f"Everything agrees: {tables} tables and figures follow from their inputs."
+    good = [x for x in verdict.tables if x not in verdict.causes and x not in damaged]
     summary = (
         f"{len(good)} of {tables} tables and figures are as recorded and follow from their inputs."
     )
-    if not (verdict.changed or verdict.missing or verdict.new):
+    if not (damaged or verdict.new or verdict.outdated):
         return summary
     return (
-        f"{summary} "
-        "To make a file anew, delete it and ask for it by name (`snakemake --cores 1 FILE`), then "
-        "for all (`snakemake --cores 1`). Where the files here are the right ones, write the "
-        f"manifest anew: python -m workflow manifest --benchmark "
+        f"{summary} To make a file again, delete it and ask for it by name (`snakemake --cores 1 "
+        "FILE`), then for everything (`snakemake --cores 1`). If the files here are the right "
+        "ones, write the manifest again: python -m workflow manifest --benchmark "
         f"{verdict.manifest.benchmark}"
     )
 

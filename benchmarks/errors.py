@@ -1,4 +1,4 @@
-"""The one exception that means: the input is at fault, not the code."""
+"""The one exception that means: the input is invalid, not the code."""
 
 
 class InputError(Exception):

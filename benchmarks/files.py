@@ -1,4 +1,4 @@
-"""Writing files so that a reader finds either the whole file or none."""
+"""Write files atomically: a reader finds either the whole file or none."""
 
 import csv
 import errno
@@ -14,18 +14,16 @@ from typing import BinaryIO
 
 from benchmarks.errors import InputError
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""The disk, somebody's share of it, or the largest file that they may write."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota or largest allowed file
 
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[BinaryIO]:
     """Open a binary file that appears under `path` only once the block has ended well.
 
-    It is written beside `path` under a temporary name, brought to the disk and renamed. If the
-    block raises, the temporary file is removed and whatever `path` held before stays. What a
-    process that was killed has left of the same file is removed too. The folder is created where
-    it is missing.
+    It is written beside `path` under a temporary name, synced to the disk and renamed. If the block
+    raises, the temporary file is removed and the previous content of `path` stays. Temporary files
+    of the same path left by killed processes are removed too. A missing folder is created.
 
     Raises
     ------
@@ -37,8 +35,8 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
         os.fsync(file.fileno())
 
 
-def place(source: Path, path: Path) -> None:
-    """Let `path` be the same file as `source`; a copy where the file system has no such links.
+def link_or_copy(source: Path, path: Path) -> None:
+    """Make `path` a hard link to `source`, or a copy where the file system has no such links.
 
     Raises
     ------
@@ -49,13 +47,13 @@ def place(source: Path, path: Path) -> None:
             os.link(source, temporary)
         except OSError:
             shutil.copyfile(source, temporary)
-        # Whoever compares times finds it as new as any other file that is written now.
+        # Snakemake compares times: the file must be as new as any other that is written now.
         os.utime(temporary)
 
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name that becomes `path` if the block ends well."""
+    """Yield a temporary name that becomes `path` if the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
     temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
@@ -75,7 +73,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what processes of this machine that are no more have left of `path`."""
+    """Remove temporary files of `path` left by dead processes on this host."""
     for left in path.parent.iterdir():
         name, _, process = left.name.removesuffix(".tmp").rpartition(".")
         ours = left.suffix == ".tmp" and name == f".{path.name}.{platform.node()}"
@@ -84,20 +82,20 @@ def _sweep(path: Path) -> None:
 
 
 def _lives(process: int) -> bool:
-    """Whether another process of that number is at work."""
-    if process == os.getpid():  # numbers come round again, in containers soon
+    """Return whether another process with this PID is running."""
+    if process == os.getpid():  # PIDs are reused, quickly so in containers
         return False
     try:
-        os.kill(process, 0)  # a signal that only asks
+        os.kill(process, 0)  # signal 0 only checks
     except ProcessLookupError:
         return False
-    except PermissionError:  # it is somebody else's
+    except PermissionError:  # another user's process
         return True
     return True
 
 
 def _sync(folder: Path) -> None:
-    """Bring a folder's names to the disk, so that a rename outlives a loss of power."""
+    """Sync a folder's entries, so that a rename survives a loss of power."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -106,7 +104,7 @@ def _sync(folder: Path) -> None:
 
 
 def _is_full(error: BaseException | None) -> bool:
-    """Whether there was no room: what wrote may have raised an error of its own in turn."""
+    """Return whether the disk was full, even if the writer wrapped that error in its own."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in FULL:
             return True

@@ -1,4 +1,4 @@
-"""`python -m methods list` shows the entries, `python -m methods new NAME` makes a new one."""
+"""`python -m methods list` lists the methods, `python -m methods new NAME` creates one."""
 
 import argparse
 import os
@@ -6,44 +6,44 @@ import re
 import sys
 from pathlib import Path
 
-from methods.contract import MethodError
+from methods.errors import MethodError
 from methods.registry import FOLDER, NAME, discover
 
 NEXT = """\
-Made {folder}, an entry that runs as it is:
-  method.yaml   what it is called, and what it is
+Created {folder}, a method that runs as it is:
+  method.yaml   its title, its kind, its parameters
   method.py     its networks, one training step, one prediction
 
 Next:
-  {python} -m pytest tests/test_contract.py -k {name}   # does it keep the contract?
+  {python} -m pytest tests/test_contract.py -k {name}   # run the contract tests
   {python} -m snakemake --cores 2   # its rows in results/tables/phantom/
 methods/README.md is the guide."""
 
 
 def new(name: str, folder: Path = FOLDER) -> Path:
-    """Copy the template to a folder of the entry's own.
+    """Copy the template to a new folder below `folder`, and return it.
 
     Raises
     ------
-    MethodError : the name is no name for a Python module, or is taken.
+    MethodError : the name cannot be a Python module's, or is taken.
     """
     if not re.fullmatch(NAME, name):
         raise MethodError(
-            f"`{name}` cannot be an entry's name: write lower_case letters, digits and "
+            f"`{name}` cannot be a method's name: write lower_case letters, digits and "
             "underscores, such as my_method."
         )
-    made = folder / name
-    if made.exists():
-        raise MethodError(f"{made} is there already: choose another name, or edit that one.")
+    target = folder / name
+    if target.exists():
+        raise MethodError(f"{target} exists already: choose another name, or edit that method.")
     words = name.split("_")
-    words_of = {"TITLE": " ".join(words).capitalize(), "Template": "".join(map(str.title, words))}
-    made.mkdir()
+    replaced = {"TITLE": " ".join(words).capitalize(), "Template": "".join(map(str.title, words))}
+    target.mkdir()
     for source in sorted((FOLDER / "_template").glob("method.*")):
         text = source.read_text()
-        for placeholder, word in words_of.items():
+        for placeholder, word in replaced.items():
             text = text.replace(placeholder, word)
-        (made / source.name).write_text(text)
-    return made
+        (target / source.name).write_text(text)
+    return target
 
 
 def _list() -> None:
@@ -57,8 +57,8 @@ def _list() -> None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m methods", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("list", help="the entries and their variants")
-    verbs.add_parser("new", help="make an entry from the template").add_argument("name")
+    verbs.add_parser("list", help="the methods and their variants")
+    verbs.add_parser("new", help="create a method from the template").add_argument("name")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.verb == "list":

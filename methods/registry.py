@@ -1,36 +1,26 @@
-"""Finds the entries: every folder beside this file that holds a `method.yaml` is one."""
+"""Find the methods: every folder beside this file that holds a `method.yaml` is one.
 
-import importlib
+Planning reads them here, so this module imports no network; `methods.loading` does.
+"""
+
 import re
-import traceback
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any, Literal
 
-import torch
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from benchmarks import plain_yaml
-from methods.contract import Control, Entry, MethodError, Params, Segmentor, Synthesizer
+from benchmarks.errors import InputError
+from methods.errors import MethodError
+from methods.params import Parameter, check_values, params_model
+from methods.source import check_source
 
 Kind = Literal["synthesis", "joint", "segmentation", "control"]
 Modality = Literal["t1", "t2", "flair", "t1ce"]
 FOLDER = Path(__file__).parent
 NAME = r"[a-z][a-z0-9_]*"
-BASES: dict[str, type[Entry]] = {
-    "synthesis": Synthesizer,
-    "joint": Synthesizer,
-    "segmentation": Segmentor,
-    "control": Control,
-}
 
 
 def _one_line(text: str) -> str:
@@ -39,13 +29,19 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("a modality is listed twice; list it once")
+    return values
+
+
 class Variant(BaseModel):
-    """An ablation: the entry under other parameters.
+    """An ablation: the method with other parameters.
 
     Attributes
     ----------
-    params : what it overrides.
-    kind : where it differs from the entry's.
+    params : the values that differ from the method's defaults.
+    kind : given where it differs from the method's.
     continues : the variant (or `base`) whose final weights it starts from.
     """
 
@@ -61,8 +57,9 @@ class Description(BaseModel):
 
     Attributes
     ----------
-    pretrained : a file, in the entry's folder or by its full path, of weights to start from: what
-        `torch.save` made of {attribute of the entry: state dict of that network}.
+    params : each parameter with its default, at the paper's size.
+    pretrained : a file of weights to start from, in the method's folder or by its full path:
+        `torch.save` of {attribute of the model: state dict of that network}.
     trained : false takes the pretrained weights as they are.
     """
 
@@ -71,66 +68,26 @@ class Description(BaseModel):
     summary: str
     kind: Kind
     pairing: Literal["paired", "unpaired"] = "paired"
-    inputs: Annotated[tuple[Modality, ...], Field(min_length=1)] = ("t1", "t2", "flair")
+    inputs: Annotated[tuple[Modality, ...], Field(min_length=1), AfterValidator(_each_once)] = (
+        "t1",
+        "t2",
+        "flair",
+    )
     reference: str | None = None
     pretrained: str | None = None
     trained: bool = True
+    params: dict[str, Parameter] = {}
     variants: dict[str, Variant] = {}
     deviations: list[str] = []
 
-    @model_validator(mode="after")
-    def _only_controls_see_t1ce(self) -> "Description":
-        if "t1ce" in self.inputs and self.kind != "control":
-            raise ValueError("inputs: only an entry of kind `control` may read t1ce; drop it")
-        return self
-
-    @model_validator(mode="after")
-    def _untrained_ones_have_weights(self) -> "Description":
-        if not self.trained and self.pretrained is None:
-            raise ValueError("trained: false needs `pretrained`, the weights to use as they are")
-        return self
-
-    @model_validator(mode="after")
-    def _variants_continue_known_ones(self) -> "Description":
-        for name, variant in self.variants.items():
-            if not re.fullmatch(NAME, name) or name == "base":
-                raise ValueError(f"variants: `{name}` must be lower_case, and not `base`")
-            if variant.continues not in (None, "base", *self.variants):
-                raise ValueError(
-                    f"variants.{name}.continues: no variant `{variant.continues}`; "
-                    f"there are {', '.join(['base', *self.variants])}"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _inputs_are_named_once(self) -> "Description":
-        if len(set(self.inputs)) < len(self.inputs):
-            raise ValueError("inputs: a modality is listed twice; list it once")
-        return self
-
-    @model_validator(mode="after")
-    def _variants_continue_in_no_circle(self) -> "Description":
-        for name in self.variants:
-            before, seen = name, set()
-            while before in self.variants:
-                if before in seen:
-                    raise ValueError(
-                        f"variants.{name}.continues: {', '.join(sorted(seen))} continue each "
-                        "other; one of them must start anew, without `continues`"
-                    )
-                seen.add(before)
-                before = self.variants[before].continues
-        return self
-
 
 class Method:
-    """An entry as found on disk.
+    """A method as found on disk.
 
     Attributes
     ----------
     name : the folder's name.
     description : its `method.yaml`.
-    entry : its class; the module is imported at the first use.
     """
 
     def __init__(self, folder: Path):
@@ -141,88 +98,11 @@ class Method:
                 f"methods/{self.name}: rename the folder to lower_case letters, digits and "
                 "underscores; its name becomes part of run names and paths."
             )
-        self.description = _read(folder / "method.yaml")
-
-    @cached_property
-    def entry(self) -> type[Entry]:
-        module = self._module()
-        base = BASES[self.description.kind]
-        found = [
-            x
-            for x in vars(module).values()
-            if isinstance(x, type) and issubclass(x, Entry) and x.__module__ == module.__name__
-        ]
-        if len(found) != 1 or not issubclass(found[0], base):
-            raise MethodError(
-                f"methods/{self.name}/method.py holds {len(found)} entries of its own; "
-                f"kind `{self.description.kind}` asks for exactly one subclass of {base.__name__}."
-            )
-        joint = [v for v in self.variants if self.kind(v) == "joint"]
-        if joint and not hasattr(found[0], "segment"):
-            raise MethodError(
-                f"methods/{self.name}/method.py: variant `{joint[0]}` is of kind `joint`, but "
-                f"{found[0].__name__} has no method `segment`."
-            )
-        if missing := ", ".join(sorted(found[0].__abstractmethods__)):
-            raise MethodError(
-                f"methods/{self.name}/method.py: {found[0].__name__} lacks {missing}; see "
-                "methods/contract.py for what it must do."
-            )
-        if not issubclass(found[0].Params, Params):
-            raise MethodError(
-                f"methods/{self.name}/method.py: {found[0].__name__}.Params must be a subclass of "
-                "methods.contract.Params."
-            )
-        return found[0]
-
-    def _module(self) -> ModuleType:
         try:
-            return importlib.import_module(f"methods.{self.name}.method")
-        except Exception as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            raise MethodError(
-                f"methods/{self.name}/method.py cannot be imported: {type(error).__name__}: "
-                f"{error} (raised in {last.filename}, line {last.lineno}). A folder whose name "
-                "begins with `_` is no entry, if you want to put it aside."
-            ) from error
-
-    @property
-    def pretrained(self) -> Path | None:
-        """The file of the weights to start from."""
-        name = self.description.pretrained
-        return None if name is None else self.folder / name
-
-    def load_pretrained(self, entry: Entry) -> None:
-        """Put the pretrained weights, if the entry has any, into its networks."""
-        if self.pretrained is None:
-            return
-        where = f"methods/{self.name}/method.yaml, `pretrained`: {self.pretrained}"
-        try:
-            states = torch.load(self.pretrained, map_location="cpu", weights_only=True)
-            for name, state in states.items():
-                entry.networks[name].load_state_dict(state)
-        except KeyError as error:
-            raise MethodError(
-                f"{where} holds weights of {error}, but {type(entry).__name__} has the networks "
-                f"{', '.join(entry.networks)}."
-            ) from None
-        except Exception as error:
-            raise MethodError(f"{where} does not fit: {_line(error)}") from None
-
-    def check(self) -> None:
-        """Find what is wrong with the folder, without training anything.
-
-        Raises
-        ------
-        MethodError : the class breaks the contract, a variant names a parameter that there is not,
-            or the pretrained weights are missing.
-        """
-        for variant in self.variants:
-            self.params(variant, {})
-        if self.pretrained is not None and not self.pretrained.is_file():
-            raise MethodError(
-                f"methods/{self.name}/method.yaml, `pretrained`: there is no {self.pretrained}."
-            )
+            self._document = plain_yaml.Document(folder / "method.yaml")
+            self.description = _read(self._document)
+        except InputError as error:
+            raise MethodError(self._short(str(error))) from None
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -240,25 +120,72 @@ class Method:
     def kind(self, variant: str) -> Kind:
         return self.variant(variant).kind or self.description.kind
 
-    def params(self, variant: str, overrides: dict[str, Any]) -> Params:
-        """The entry's defaults, with the benchmark's overrides, with the variant's over these."""
-        values = overrides | self.variant(variant).params
-        try:
-            return self.entry.Params(**values)
-        except ValidationError as error:
-            known = ", ".join(self.entry.Params.model_fields) or "none"
-            raise MethodError(
-                f"methods/{self.name}, variant `{variant}`: {_first(error)}. "
-                f"Its parameters: {known}."
-            ) from None
+    def params(
+        self,
+        variant: str,
+        overrides: dict[str, Any],
+        place: Callable[[str], str] | None = None,
+    ) -> BaseModel:
+        """Return the parameters of a variant: defaults, then `overrides`, then the variant's own.
+
+        Parameters
+        ----------
+        overrides : a benchmark's, by name.
+        place : names the file and line of an override, given its name; for messages.
+
+        Returns
+        -------
+        A frozen object with one attribute per parameter; `model_dump()` gives them as a dict.
+
+        Raises
+        ------
+        MethodError : there is no such parameter, or a value is not allowed.
+        """
+        own = self.variant(variant).params
+        check_values(self._params, overrides, place or f"methods/{self.name}, `{{}}`".format)
+        check_values(
+            self._params, own, lambda name: self._place("variants", variant, "params", name)
+        )
+        return self._params(**overrides | own)
+
+    @cached_property
+    def _params(self) -> type[BaseModel]:
+        return params_model(self.description.params)
+
+    @property
+    def pretrained(self) -> Path | None:
+        """The file of the weights to start from."""
+        name = self.description.pretrained
+        return None if name is None else self.folder / name
+
+    def check(self) -> None:
+        """Find faults of the folder before any job starts, without importing its code.
+
+        Raises
+        ------
+        MethodError : the source breaks the contract, a variant sets a parameter that does not
+            exist, or the pretrained weights are missing.
+        """
+        for variant in self.variants:
+            self.params(variant, {})
+        if self.pretrained is not None and not self.pretrained.is_file():
+            raise MethodError(f"{self._place('pretrained')}: there is no {self.pretrained}.")
+        joint = [variant for variant in self.variants if self.kind(variant) == "joint"]
+        check_source(self.folder, self.description.kind, joint[0] if joint else None)
+
+    def _place(self, *keys: str) -> str:
+        return self._short(self._document.where(keys))
+
+    def _short(self, message: str) -> str:
+        return message.replace(str(self.folder), f"methods/{self.name}")
 
 
 def discover(folder: Path = FOLDER) -> dict[str, Method]:
-    """All entries by name, in alphabetical order. No entry's code is imported yet.
+    """Return all methods by name, in alphabetical order, without importing their code.
 
     Raises
     ------
-    MethodError : a folder's name or `method.yaml` is at fault, or two have one title.
+    MethodError : a folder's name or `method.yaml` is invalid, or two share a title.
     """
     folders = sorted(f.parent for f in folder.glob("*/method.yaml"))
     methods = [Method(f) for f in folders if not f.name.startswith("_")]
@@ -267,37 +194,43 @@ def discover(folder: Path = FOLDER) -> dict[str, Method]:
         title = method.description.title
         if title in titles:
             raise MethodError(
-                f"methods/{titles[title]} and methods/{method.name} have one `title`, {title!r}: "
-                "nobody could tell their rows apart. Change it in one method.yaml."
+                f"methods/{titles[title]} and methods/{method.name} have one `title`, {title!r}, "
+                "so that their rows look the same. Change it in one method.yaml."
             )
         titles[title] = method.name
     return {method.name: method for method in methods}
 
 
-def _read(path: Path) -> Description:
-    where = f"methods/{path.parent.name}/method.yaml"
+def _read(document: plain_yaml.Document) -> Description:
+    """Check the whole of a `method.yaml`: first each key, then what several say together."""
+    description = document.validated(Description)
+    for keys, fault in _faults(description):
+        raise InputError(f"{document.where(keys)}: {fault}.")
+    return description
+
+
+def _faults(description: Description) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(keys, fault) of what no key says by itself."""
+    if "t1ce" in description.inputs and description.kind != "control":
+        yield ("inputs",), "only a method of kind `control` may read t1ce; remove it"
+    if not description.trained and description.pretrained is None:
+        yield ("trained",), "false needs `pretrained`, the weights to use as they are"
     try:
-        _, content = plain_yaml.read(path)
-    except plain_yaml.NotPlain as error:
-        raise MethodError(f"{where} is not YAML as we take it: {error}.") from None
-    if not isinstance(content, dict):
-        raise MethodError(
-            f"{where}: expected keys such as `title` and `kind`, found {content!r:.200}."
-        )
-    try:
-        return Description.model_validate(content)
-    except ValidationError as error:
-        raise MethodError(f"{where}: {_first(error)}.") from None
-
-
-def _line(error: Exception) -> str:
-    """An error as one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def _first(error: ValidationError) -> str:
-    """The first fault of a validation as `key: what is wrong (found ...)`."""
-    fault = error.errors()[0]
-    key = ".".join(str(part) for part in fault["loc"])
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"`{key}`: {message} (found {fault['input']!r})" if key else message
+        params_model(description.params)
+    except ValueError as error:
+        yield ("params",), str(error)
+    for name, variant in description.variants.items():
+        if not re.fullmatch(NAME, name) or name == "base":
+            yield ("variants", name), f"`{name}` must be lower_case, and not `base`"
+        keys = ("variants", name, "continues")
+        if variant.continues not in (None, "base", *description.variants):
+            known = ", ".join(["base", *description.variants])
+            yield keys, f"no variant `{variant.continues}`; there are {known}"
+        before, seen = name, set()
+        while before in description.variants:
+            if before in seen:
+                circle = ", ".join(sorted(seen))
+                yield keys, f"{circle} continue each other; one of them must start without it"
+                return
+            seen.add(before)
+            before = description.variants[before].continues

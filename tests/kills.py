@@ -27,7 +27,7 @@ from repository import ROOT, copy_repository
 
 SMALL = "workflow/speed/small_phantom.yaml"
 COST = "table4_cost"
-COUNTED = ["system", "updates", "images", "parameters"]
+COUNTED = ["run", "updates", "images", "parameters"]
 
 
 def main() -> int:

@@ -5,7 +5,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from benchmarks.cohorts.brats import find_patients
+from benchmarks.cohorts.sources import load_source
+from benchmarks.cohorts.sources.brats import find_patients
 from benchmarks.cohorts.store import Grid, StoredPatient, prepare
 
 AFFINE = np.array([[-1.0, 0, 0, 0], [0, -1, 0, 239], [0, 0, 1, 0], [0, 0, 0, 1]])
@@ -13,17 +14,24 @@ SHAPE = (64, 64, 8)
 LABELS = (0, 2, 1, 4)  # of the shells from the outside to the inside
 
 
-def write_cohort(root: Path, patients: list[str], shape: tuple[int, int, int] = SHAPE) -> Path:
-    """A BraTS folder a patient; the brain is an ellipsoid, its tumour three shells within."""
+def write_cohort(
+    root: Path,
+    patients: list[str],
+    shape: tuple[int, int, int] = SHAPE,
+    labels: tuple[int, int, int, int] = LABELS,
+) -> Path:
+    """Write one BraTS folder per patient: an ellipsoid of brain, its tumour three shells within."""
     for number, patient in enumerate(patients):
         folder = root / patient
         folder.mkdir(parents=True)
-        for kind, array in _volumes(number, shape).items():
+        for kind, array in _volumes(number, shape, labels).items():
             nib.save(nib.Nifti1Image(array, AFFINE), folder / f"{patient}_{kind}.nii.gz")
     return root
 
 
-def _volumes(seed: int, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
+def _volumes(
+    seed: int, shape: tuple[int, int, int], labels: tuple[int, int, int, int]
+) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     centre = np.array(shape) / 2
     axes = [np.arange(n) for n in shape]
@@ -32,7 +40,7 @@ def _volumes(seed: int, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
     place = centre + rng.uniform(-0.15, 0.15, 3) * shape
     depth = (((grid - place) / (0.2 * np.array(shape))) ** 2).sum(axis=-1) ** 0.5
     shells = np.digitize(depth, [0.4, 0.7, 1.0])  # 0 inside .. 3 outside
-    seg = np.where(brain, np.array(LABELS[::-1])[shells], 0).astype(np.uint8)
+    seg = np.where(brain, np.array(labels[::-1])[shells], 0).astype(np.uint8)
     signal = {
         "t1": np.array([300, 350, 400, 600]),
         "t2": np.array([700, 900, 800, 400]),
@@ -52,10 +60,10 @@ def _volumes(seed: int, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
 
 
 def stored_cohort(root: Path, count: int, crop: int = 64) -> list[StoredPatient]:
-    """`count` prepared patients, P0, P1, ..."""
+    """Prepare `count` patients, P0, P1, ..."""
     raw = write_cohort(root / "raw", [f"P{i}" for i in range(count)])
     for files in find_patients(raw):
-        prepare(files, root / "store", Grid(crop=crop))
+        prepare(files, root / "store", Grid(crop=crop), load_source("brats"))
     return [StoredPatient(root / "store", f"P{i}") for i in range(count)]
 
 

@@ -3,7 +3,7 @@
 An answer file holds words (`about`, `setting`) and numbers, no code and no image. Weights, images
 and random draws are not stored: both sides make them from numpy's legacy generator, whose stream
 never changes, by the functions below. A tensor is stored as its shape, mean, norm and a few of its
-values, which makes files small and a difference visible.
+values, which keeps files small and differences visible.
 """
 
 import json
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from contract_checks import build
 from torch import Tensor, nn
 
-from methods.contract import Batch, Entry
-from methods.registry import discover
+from methods.contract import Batch, Model
 
 ANSWERS = Path(__file__).parent / "known_answers"
 KEPT = 8  # values of a tensor that an answer lists
@@ -76,17 +76,16 @@ def difference(tensor: Tensor, answer: dict, whole: bool = False) -> float:
     return max(0 if whole else single, abs(ours["mean"] - answer["mean"]), norm) / scale
 
 
-def make(name: str, setting: dict, precision: torch.dtype = torch.float32) -> Entry:
-    """The entry of an answer's setting, its weights filled."""
-    method = discover()[name]
-    entry = method.entry(method.params(setting["variant"], setting["params"]), 3)
+def make(name: str, setting: dict, precision: torch.dtype = torch.float32) -> Model:
+    """The model of an answer's setting, its weights filled."""
+    model = build(name, setting["variant"], **setting["params"])
     for network, seed in setting["weight_seeds"].items():
-        fill(entry.networks[network].to(precision), seed)
-    return entry
+        fill(model.networks[network].to(precision), seed)
+    return model
 
 
 def make_batch(seeds: dict, count: int, side: int) -> Batch:
-    """`count` slices of `side` px; no labels, which no synthesis entry looks at."""
+    """`count` slices of `side` px; no labels, which no synthesis model looks at."""
     return Batch(
         image(seeds["inputs"], count, 3, side, side),
         image(seeds["t1ce"], count, 1, side, side),
@@ -114,7 +113,7 @@ def assert_losses(ours: dict[str, Tensor | float], answers: dict[str, float]) ->
 
 
 def assert_weights(
-    entry: Entry, answers: dict[str, dict], skipped: tuple[str, ...] = (), whole: bool = False
+    model: Model, answers: dict[str, dict], skipped: tuple[str, ...] = (), whole: bool = False
 ) -> None:
     """Each parameter that an answer names `network.parameter`, to `WEIGHT`; all must be named.
 
@@ -127,7 +126,7 @@ def assert_weights(
     """
     ours = {
         f"{name}.{key}": parameter
-        for name, network in entry.networks.items()
+        for name, network in model.networks.items()
         for key, parameter in network.named_parameters()
     }
     compared = {name for name in ours if not name.endswith(skipped or "\n")}

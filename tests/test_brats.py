@@ -10,10 +10,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from benchmarks.cohorts.brats import MODALITIES, find_patients, read_patient
+from benchmarks.cohorts.patient import KINDS, MODALITIES
+from benchmarks.cohorts.sources.brats import find_patients, read
 from benchmarks.errors import InputError
 
-KINDS = (*MODALITIES, "seg")
 NAMES_2023 = {"t1": "t1n", "t2": "t2w", "flair": "t2f", "t1ce": "t1c", "seg": "seg"}
 LPS = np.array([[-1.0, 0, 0, 0], [0, -1, 0, 239], [0, 0, 1, 0], [0, 0, 0, 1]])
 SHAPE = (6, 5, 4)
@@ -57,7 +57,7 @@ def touch_patient(folder: Path, ending: str = ".nii.gz") -> Path:
 
 def read_one(folder: Path):
     (files,) = find_patients(folder.parent)
-    return read_patient(files)
+    return read(files)
 
 
 def rewrite(folder: Path, kind: str, array: np.ndarray, affine: np.ndarray = LPS) -> Path:
@@ -139,7 +139,7 @@ def test_names_of_2023(tmp_path):
     (files,) = find_patients(tmp_path)
     assert files.t1ce == folder / "BraTS-GLI-00000-000-t1c.nii.gz"
     assert files.flair == folder / "BraTS-GLI-00000-000-t2f.nii.gz"
-    np.testing.assert_array_equal(read_patient(files).volumes["t2"], arrays()["t2"])
+    np.testing.assert_array_equal(read(files).volumes["t2"], arrays()["t2"])
 
 
 def test_patient_355_has_a_segmentation_of_another_name(tmp_path):
@@ -159,6 +159,25 @@ def test_listing_369_patients_takes_under_half_a_second(tmp_path):
         assert len(find_patients(tmp_path)) == 369
         seconds.append(time.process_time() - start)
     assert min(seconds) < 0.5
+
+
+def test_links_are_followed(tmp_path):
+    """Labs link data sets together, and DataLad and git-annex keep nothing but links."""
+    elsewhere = write_patient(tmp_path / "elsewhere" / "P1")
+    (tmp_path / "annex").mkdir()
+    root = tmp_path / "data"
+    (root / "P2").mkdir(parents=True)
+    (root / "P1").symlink_to(elsewhere)
+    for kind in KINDS:
+        content = tmp_path / "annex" / f"{kind}.content"
+        content.write_bytes((elsewhere / f"P1_{kind}.nii.gz").read_bytes())
+        (root / "P2" / f"P2_{kind}.nii.gz").symlink_to(content)
+    first, second = find_patients(root)
+    assert (first.patient, second.patient) == ("P1", "P2")
+    np.testing.assert_array_equal(read(first).volumes["t2"], read(second).volumes["t2"])
+    (tmp_path / "annex" / "t2.content").unlink()
+    with pytest.raises(InputError, match=r"P2_t2\.nii\.gz is no file: .* link to nothing"):
+        find_patients(root)
 
 
 def test_no_such_folder(tmp_path):
@@ -220,7 +239,7 @@ def test_volumes_keep_their_type_and_values(tmp_path, ending):
         np.testing.assert_array_equal(patient.volumes[modality], written[modality])
     np.testing.assert_array_equal(patient.affine, LPS)
     assert patient.spacing == (1, 1, 1)
-    assert patient.has_tumour
+    assert patient.labels.any()
 
 
 def test_scaled_volume_becomes_float32(tmp_path):
@@ -287,7 +306,7 @@ def test_extensions_between_header_and_voxels_are_passed_over(tmp_path):
 
 def test_segmentation_without_tumour_is_allowed(tmp_path):
     patient = read_one(write_patient(tmp_path / "P", seg=np.zeros(SHAPE, np.uint8)))
-    assert not patient.has_tumour
+    assert not patient.labels.any()
 
 
 def test_volume_without_background_is_allowed(tmp_path):
@@ -331,7 +350,7 @@ def test_affines_that_differ(tmp_path):
     shifted = LPS.copy()
     shifted[0, 3] += 1e-6
     rewrite(folder, "seg", arrays()["seg"], shifted)
-    assert read_one(folder).has_tumour
+    assert read_one(folder).labels.any()
     shifted[0, 3] = 2.5
     rewrite(folder, "seg", arrays()["seg"], shifted)
     with pytest.raises(InputError, match=r"P_seg.* elsewhere in space than P_t1.*up to 2\.5"):
@@ -401,9 +420,9 @@ def test_real_patients_read_as_nibabel_reads_them():
     found = find_patients(Path(BRATS_DIR))
     assert found
     for files in found:
-        patient = read_patient(files)
+        patient = read(files)
         images = {kind: nib.load(path) for kind, path in files.all_files.items()}
-        assert patient.has_tumour
+        assert patient.labels.any()
         assert nib.aff2axcodes(patient.affine) == ("L", "P", "S")
         np.testing.assert_array_equal(patient.affine, images["t1"].affine)
         for modality in MODALITIES:

@@ -1,57 +1,58 @@
 """The table of differences, from made-up scores, against p-values and ranks worked out by hand."""
 
+import json
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_scores import COHORT, check_latex, frame
+from made_up_scores import COHORT, check_latex, frame, made_up_results, write_table
 
-from benchmarks.reporting.comparison import comparison_table, write_comparison_table
-from benchmarks.reporting.published import read_published
-from benchmarks.reporting.rows import System
+from benchmarks.reporting.rows import Row
+from benchmarks.reporting.tables.table5_statistics import comparison_table
 
-SYSTEMS = [
-    System("copy_t1+unet", "T1 copied + UNet", "floor"),
-    System("unet", "UNet", "entry"),
-    System("cutgan+unet", "CUTGAN + UNet", "entry"),
-    System("mine+unet", "My_method", "entry"),
-    System("cyclegan+unet", "CycleGAN + UNet", "entry", "loss is NaN", ("segmentation",)),
-    System("real_t1ce+unet", "Real T1ce + UNet", "oracle"),
+ROWS = [
+    Row("copy_t1+unet", "T1 copied + UNet", "floor"),
+    Row("unet", "UNet", "method"),
+    Row("cutgan+unet", "CUTGAN + UNet", "method"),
+    Row("mine+unet", "My_method", "method"),
+    Row(
+        "cyclegan+unet",
+        "CycleGAN + UNet",
+        "method",
+        tasks=("segmentation",),
+        failure="loss is NaN",
+    ),
+    Row("real_t1ce+unet", "Real T1ce + UNet", "ceiling"),
 ]
 NAME = "table3_segmentation"
 VALUES = np.array([0.6, 0.7, 0.8, 0.9, 0.5, 0.65, 0.75, 0.85])
 
 
-def scored(system, values, region="wt", seed=0, metric="dice"):
+def scored(run, values, region="wt", seed=0, metric="dice"):
     return [
-        [system, seed, f"p{i}", "", "strict", "segmentation", region, metric, "lcc", value, ""]
+        [run, seed, f"p{i}", "", "strict", "segmentation", region, metric, "lcc", value, ""]
         for i, value in enumerate(values)
     ]
 
 
-@pytest.fixture(scope="module")
-def published():
-    return read_published()
-
-
 @pytest.fixture
-def column(published):
-    """The cells of a column by system."""
+def column():
+    """The cells of a column by run."""
 
     def of(*scores, metric="dice", region="wt", name=NAME):
-        rows = comparison_table(published, name, frame(*scores), SYSTEMS)
-        return rows[(rows["metric"] == metric) & (rows["region"] == region)].set_index("system")
+        rows = comparison_table(made_up_results(frame(*scores), ROWS), name)
+        return rows[(rows["metric"] == metric) & (rows["region"] == region)].set_index("run")
 
     return of
 
 
 @pytest.fixture
-def written(tmp_path, published):
-    def texts(*scores):
-        paths = write_comparison_table(tmp_path, published, frame(*scores), SYSTEMS, COHORT)
-        assert {path.stem for path in paths} == {"table5_statistics"}
-        return {path.suffix: path.read_text(encoding="utf-8") for path in paths}
+def written(tmp_path):
+    def texts(*scores, **given):
+        return write_table(
+            tmp_path, "table5_statistics", made_up_results(frame(*scores), ROWS, **given)
+        )
 
     return texts
 
@@ -63,7 +64,7 @@ def cells(text, label):
     return [cell.strip() for cell in line.strip("|").split("|")][1:]
 
 
-def test_every_row_is_compared_with_the_best_entry(column):
+def test_every_row_is_compared_with_the_best_method(column):
     wt = column(
         scored("unet", VALUES),
         scored("cutgan+unet", VALUES - 0.2),
@@ -77,7 +78,7 @@ def test_every_row_is_compared_with_the_best_entry(column):
     }  # fmt: skip
     assert wt["p"].dropna().tolist() == pytest.approx([3 * 2 / 256] * 3)
     assert wt["pairs"].to_dict() == {
-        "copy_t1+unet": 8, "cyclegan+unet": 0, "cutgan+unet": 8, "drit+unet": 0,
+        "copy_t1+unet": 8, "drit+unet": 0, "cyclegan+unet": 0, "cutgan+unet": 8,
         "maf_net.joint": 0, "unet": 0, "real_t1ce+unet": 8,
     }  # fmt: skip
 
@@ -165,17 +166,16 @@ def test_the_csv_has_every_row_and_column(tmp_path, written):
     assert regions["table1_ablation"][:4] == ["dice_wt", "dice_tc", "dice_et", "assd_wt"]
     assert len(regions["table2_synthesis"]) == 8
     assert regions["table3_segmentation"] == ["dice_wt", "dice_tc", "dice_et"]
-    assert not rows.duplicated(["table", "system", "metric", "region"]).any()
+    assert not rows.duplicated(["table", "run", "metric", "region"]).any()
     assert written(scored("unet", VALUES), scored("cutgan+unet", VALUES - 0.2))[".csv"] == text
 
 
-def test_files_do_not_depend_on_the_order_of_scores(tmp_path, published):
+def test_files_do_not_depend_on_the_order_of_scores(tmp_path):
     generator = np.random.default_rng(3)
-    scores = frame(*(scored(s.id, generator.random(9), seed=k) for s in SYSTEMS for k in (0, 1)))
+    scores = frame(*(scored(s.run, generator.random(9), seed=k) for s in ROWS for k in (0, 1)))
     texts = []
     for order in (scores, scores.sample(frac=1, random_state=1)):
-        paths = write_comparison_table(tmp_path, published, order, SYSTEMS, COHORT)
-        texts.append([path.read_text() for path in paths])
+        texts.append(write_table(tmp_path, "table5_statistics", made_up_results(order, ROWS)))
     assert texts[0] == texts[1]
 
 
@@ -189,3 +189,19 @@ def test_without_scores_there_is_a_table_of_reasons(written):
     text = written()[".md"]
     assert "best**" not in text
     assert cells(text, "CUTGAN + UNet") == ["not run here", *["–"] * 9]
+
+
+def test_cells_hold_p_effect_and_the_interval_of_the_rank(written):
+    text = written(scored("unet", VALUES), scored("cutgan+unet", VALUES - 0.2))[".json"]
+    block = json.loads(text)["blocks"][2]
+    row = next(row for row in block["rows"] if row["run"] == "cutgan+unet")
+    p, effect, rank = row["cells"][1:4]
+    assert p["value"] == pytest.approx(2 / 256) and p["n"] == 8
+    assert effect["value"] == -1
+    assert rank["interval"] == [2, 2]
+
+
+def test_without_the_strict_protocol_the_scored_one_is_compared(written):
+    paper = [[*row[:4], "paper", *row[5:]] for row in scored("unet", VALUES)]
+    text = written(paper, protocols=["paper"])[".md"]
+    assert "Protocol paper." in text and cells(text, "UNet")[1] == "**best**"

@@ -1,10 +1,11 @@
-"""Benchmark files: what is read, and what a wrong one is told."""
+"""Benchmark files: what is read, and which messages faults get."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from benchmarks.config import FOLDER, load
+from benchmarks.config import FOLDER, load, schema
 from benchmarks.errors import InputError
 
 GOOD = "title: mine\ncohort: {source: phantom}\n"
@@ -44,7 +45,7 @@ def test_name_is_the_files_stem(tmp_path):
     assert load(write(tmp_path, GOOD)).name == "mine"
 
 
-def test_unknown_key_names_file_line_key_and_mend(tmp_path):
+def test_unknown_key_names_file_line_key_and_fix(tmp_path):
     message = fault(tmp_path, GOOD + "results:\n  training:\n    bacth: 4\n")
     assert "mine.yaml, line 5, `results.training.bacth`" in message
     assert "Did you mean `batch`?" in message
@@ -59,7 +60,7 @@ def test_value_out_of_range_names_what_was_found(tmp_path):
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("title: [\n", ["is not YAML"]),
+        ("title: [\n", ["mine.yaml is not valid", "line 2"]),
         ("just words\n", ["expected keys", "just words"]),
         ("title: mine\n", ["`cohort`", "missing"]),
         (GOOD + "results: {slices: {crop: 100}}\n", ["line 3", "crop", "100", "multiple of 16"]),
@@ -76,7 +77,7 @@ def test_faults(tmp_path, text, parts):
     assert all(part in message for part in parts), message
 
 
-def test_all_faults_are_told_at_once(tmp_path):
+def test_all_faults_are_reported_at_once(tmp_path):
     message = fault(tmp_path, GOOD + "results: {slices: {crop: 1}, seeds: x}\nspeed: {gpu: 1}\n")
     assert len(message.splitlines()) == 3
 
@@ -110,3 +111,29 @@ def test_where_names_the_nearest_line_that_exists(tmp_path):
     benchmark = load(write(tmp_path, GOOD + "results:\n  params:\n    unet: {width: 4}\n"))
     assert "line 5" in benchmark.where("results", "params", "unet", "width")
     assert "line 3" in benchmark.where("results", "segmentor")
+
+
+def test_an_old_key_is_named_with_its_new_name(tmp_path):
+    message = fault(tmp_path, GOOD + "results:\n  entries: [cutgan]\n")
+    assert "mine.yaml, line 4, `results.entries`: this key is now called" in message
+    assert "`results.methods`" in message
+
+
+@pytest.mark.parametrize("protocols", ["[lose]", "[strict, lose]"])
+def test_an_unknown_protocol_lists_the_known_ones(tmp_path, protocols):
+    message = fault(tmp_path, GOOD + f"results:\n  protocols: {protocols}\n")
+    assert "mine.yaml, line 4" in message and "'lose'" in message and "paper, strict" in message
+    assert len(message.splitlines()) == 1
+
+
+def test_the_committed_schema_is_the_models():
+    """Else write it: python -m benchmarks schema > benchmarks/benchmark.schema.json"""
+    committed = json.loads((FOLDER / "benchmark.schema.json").read_text(encoding="utf-8"))
+    assert committed == json.loads(json.dumps(schema()))
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+def test_editors_find_the_schema_of_every_benchmark_file(path):
+    if path.stem not in ("conventions", "published"):
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        assert first == "# yaml-language-server: $schema=benchmark.schema.json"

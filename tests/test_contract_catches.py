@@ -1,15 +1,16 @@
-"""Each contract check can fail: for each, an entry that is broken in just that way."""
+"""Each contract check can fail: for each, a model that is broken in just that way."""
 
 import contract_checks as checks
 import pytest
 import torch
 from torch import Tensor, nn
 
-from methods.contract import Batch, Params, Segmentor, Synthesizer
+from methods.contract import Batch, Segmentor, Synthesizer
+from methods.registry import Method
 
 
 class Good(Synthesizer):
-    """The smallest entry that keeps the contract."""
+    """The smallest model that keeps the contract."""
 
     def build(self) -> None:
         self.network = nn.Sequential(nn.Conv2d(self.channels, 1, 3, padding=1), nn.Tanh())
@@ -117,7 +118,7 @@ class Constant(Good):
 
 
 class Forgetful(Good):
-    """A running mean that training depends on, kept out of `memory`."""
+    """A running mean that training depends on, kept out of `extra_state`."""
 
     def build(self):
         super().build()
@@ -151,8 +152,8 @@ class WrongClasses(Segmentor):
         return self.network(inputs)
 
 
-def maker(entry):
-    return lambda: entry(Params(), 3)
+def maker(model):
+    return lambda: model(None, 3)
 
 
 ALL = {
@@ -169,12 +170,12 @@ ALL = {
 
 
 @pytest.mark.parametrize("check", ALL)
-def test_a_good_entry_passes(check):
+def test_a_good_model_passes(check):
     ALL[check](maker(Good))
 
 
 @pytest.mark.parametrize(
-    ("check", "entry", "message"),
+    ("check", "model", "message"),
     [
         ("predictions", WrongShape, "synthesize gives"),
         ("predictions", OutOfRange, "leaves"),
@@ -192,11 +193,41 @@ def test_a_good_entry_passes(check):
         ("writes_nothing", Writing, "/dev/null"),
     ],
 )
-def test_a_broken_entry_is_caught(check, entry, message):
+def test_a_broken_model_is_caught(check, model, message):
     with pytest.raises(AssertionError, match=message):
-        ALL[check](maker(entry))
+        ALL[check](maker(model))
 
 
 def test_a_segmentor_with_too_few_classes_is_caught():
     with pytest.raises(AssertionError, match="segment gives"):
         checks.check_predictions(maker(WrongClasses), "segmentation")
+
+
+READS = """
+class Mine(Synthesizer):
+    def build(self):
+        p = self.params
+        self.size = p.width * self.params.depth
+"""
+
+
+@pytest.mark.parametrize(
+    ("declared", "fault"),
+    [
+        ("{width: 2, depth: 3}", None),
+        ("{width: 2, depth: 3, rate: 1.0}", "no code reads rate"),
+        ("{width: 2}", "depth not in method.yaml"),
+    ],
+)
+def test_parameters_that_are_not_read_or_not_declared_are_caught(tmp_path, declared, fault):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    yaml = f"title: Mine\nsummary: x\nkind: synthesis\nparams: {declared}\n"
+    (folder / "method.yaml").write_text(yaml)
+    (folder / "method.py").write_text(READS)
+    method = Method(folder)
+    if fault is None:
+        checks.check_params(method)
+    else:
+        with pytest.raises(AssertionError, match=fault):
+            checks.check_params(method)

@@ -1,34 +1,23 @@
-"""Conventions: their file, what each changes in a score, and the table that shows it."""
+"""Conventions: their file, and what each changes in a score."""
 
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 from made_up import head
-from made_up_scores import check_latex, frame
 from medpy.metric import binary as medpy
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks.config import load
 from benchmarks.errors import InputError
-from benchmarks.reporting.conventions import convention_table, write_conventions_table
-from benchmarks.reporting.rows import System
-from benchmarks.scoring.conventions import CONVENTIONS, METRIC_TASKS, read_conventions
-from benchmarks.scoring.protocol import (
-    Protocol,
-    load_protocol,
-    score_segmentation,
-    score_synthesis,
-)
-from workflow.dag import CODE, Dag
-from workflow.plan import Plan
-from workflow.score import scored_protocols
+from benchmarks.scoring.conventions import CONVENTIONS, compared_metrics, read_conventions
+from benchmarks.scoring.protocol import Protocol, load_protocol
+from benchmarks.scoring.score import score_segmentation, score_synthesis
 
 NAN = math.nan
 SPACING = (3.0, 0.5, 2.0)
 DIAGONAL = 100.0
+METRIC_TASKS = compared_metrics()
 BY_NAME = {convention.name: convention for convention in read_conventions()}
 SCORED = [name for name, convention in BY_NAME.items() if convention.change is not None]
 
@@ -246,18 +235,33 @@ def rewritten(tmp_path, change):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda _, x: x["crop"].update(whi="?"), r"whi: Extra inputs .*found '\?'"),
-        (lambda _, x: x["crop"].pop("why"), "why: Field required"),
-        (lambda _, x: x["crop"].update(metrics=["fid"]), r"metrics\.0: .*found 'fid'"),
-        (lambda _, x: x["crop"].update(name="no crop"), r"name: .*found 'no crop'"),
+        (
+            lambda _, x: x["crop"].update(whi="?"),
+            r"line \d+, `\d+.whi`: there is no such key. Did you mean `why`. Known",
+        ),
+        (lambda _, x: x["crop"].pop("why"), "why`: this key is missing"),
+        (
+            lambda _, x: x["crop"].update(metrics=["fid"]),
+            r"metrics\.0`: found 'fid'; `strict` does not",
+        ),
+        (lambda _, x: x["crop"].update(name="no crop"), "name`: found 'no crop'"),
         (lambda _, x: x["crop"].update(select={"region": "et"}), "either `change` or `select`"),
         (lambda _, x: x["crop"].pop("change"), "either `change` or `select`"),
-        (lambda _, x: x["crop"].update(change={"farme": "crop"}), "says farme, but what is scored"),
-        (lambda _, x: x["crop"].update(change={"frame": "volume"}), "as `strict` does already"),
-        (lambda _, x: x["crop"].update(change={"frame": "half"}), "frame.*Input should be"),
+        (
+            lambda _, x: x["crop"].update(change={"farme": "crop"}),
+            "change.farme`: there is nothing to change; write one of: name, frame",
+        ),
+        (
+            lambda _, x: x["crop"].update(change={"frame": "volume"}),
+            "change.frame`: found 'volume', as `strict` has it already",
+        ),
+        (
+            lambda _, x: x["crop"].update(change={"frame": "half"}),
+            r"line \d+, `\d+.change.frame`: found 'half'. Input should be 'crop' or 'volume'",
+        ),
         (
             lambda _, x: x["min_max"].update(change={"segmentation": {"average": "slice"}}),
-            "says segmentation, but what is scored has .*synthesis",
+            "change.segmentation`: there is nothing to change; write one of: .*synthesis",
         ),
         (
             lambda _, x: (
@@ -266,12 +270,12 @@ def rewritten(tmp_path, change):
                     both_empty=1
                 )
             ),
-            "both_empty must be undefined",
+            "change.segmentation.metrics.dice.both_empty`: found 1.0, but .*; write undefined",
         ),
-        (lambda _, x: x["et"]["select"].update(region="skull"), r"select\.region: .*'skull'"),
-        (lambda _, x: x["et"].update(title="WT"), r"title \('psnr', 'WT'\) occurs twice"),
-        (lambda _, x: x["et"].update(name="wt"), "name wt occurs twice"),
-        (lambda _, x: x["et"].update(name="strict"), "name strict occurs twice"),
+        (lambda _, x: x["et"]["select"].update(region="skull"), r"select\.region`: found 'skull'"),
+        (lambda _, x: x["et"].update(title="WT"), "title`: WT occurs twice; write another title"),
+        (lambda _, x: x["et"].update(name="wt"), "name`: wt occurs twice"),
+        (lambda _, x: x["et"].update(name="strict"), "name`: strict occurs twice"),
         (lambda _, x: x["crop"].update(name="paper"), "paper is a protocol's name"),
     ],
 )
@@ -287,193 +291,7 @@ def test_what_is_no_list_is_named(tmp_path):
     for content in ("crop: yes", "- [", ""):
         path.write_text(content)
         read_conventions.cache_clear()
-        with pytest.raises(InputError, match=r"conventions\.yaml is no"):
+        with pytest.raises(
+            InputError, match=r"conventions\.yaml(: found \{|: expected keys| is not valid: )"
+        ):
             read_conventions(path)
-
-
-# The setting
-
-
-def without(benchmark):
-    results = benchmark.results.model_copy(update={"conventions": False})
-    return benchmark.model_copy(update={"results": results})
-
-
-def test_switched_off_none_is_scored():
-    benchmark = load("phantom")
-    assert [p.name for p in scored_protocols(benchmark)] == ["paper", "strict", *SCORED]
-    assert [p.name for p in scored_protocols(without(benchmark))] == ["paper", "strict"]
-
-
-def test_conventions_rescore_but_never_retrain(monkeypatch):
-    on = load("phantom")
-    off = without(on)
-    plans = Plan(on), Plan(off)
-    for run in plans[0].runs:
-        assert len({plan.digest(plan[run], 0) for plan in plans}) == 1
-    monkeypatch.setattr("workflow.dag.load", lambda **_: on)
-    before = {rule: Dag({}).digest(rule) for rule in CODE}
-    monkeypatch.setattr("workflow.dag.load", lambda **_: off)
-    after = {rule: Dag({}).digest(rule) for rule in CODE}
-    changed = {rule for rule in CODE if before[rule] != after[rule]}
-    assert changed == {"score", "tabulate", "draw", "page"}
-
-
-def test_conventions_are_no_benchmark():
-    with pytest.raises(InputError) as error:
-        load("no_such")
-    assert "phantom" in str(error.value) and "conventions" not in str(error.value)
-
-
-# The table
-
-COHORT = "BraTS2020, 369 patients, 74 of them test"
-BOTH = ("synthesis", "segmentation")
-SYSTEMS = [
-    System("real", "real T1ce", "oracle", tasks=BOTH),
-    System("a", "Alpha", "entry", tasks=BOTH),
-    System("b", "Beta", "entry", tasks=BOTH),
-    System("c", "Gamma", "entry", tasks=BOTH),
-    System("copy", "copy T1", "floor", tasks=BOTH),
-]
-
-
-def scored(system, metric, protocol, values, region="wt", after="lcc"):
-    task = METRIC_TASKS.get(metric, "segmentation")
-    region, after = ("whole", "") if task == "synthesis" and region == "wt" else (region, after)
-    after = "" if task == "synthesis" else after
-    return [
-        [system, 0, f"p{i}", "", protocol, task, region, metric, after, value, ""]
-        for i, value in enumerate(values)
-    ]
-
-
-def shown(table, metric, convention, column, region="wt"):
-    of = table[
-        (table.metric == metric) & (table.convention == convention) & (table.region == region)
-    ]
-    return dict(zip(of["system"], of[column], strict=True))
-
-
-@pytest.fixture
-def swapped():
-    """Dice of WT: a, b, c under strict; c, b, a where slices are averaged."""
-    order = {"a": 0.8, "b": 0.7, "c": 0.6}
-    return frame(
-        *(scored(s, "dice", "strict", [v, v + 0.1]) for s, v in order.items()),
-        *(scored(s, "dice", "slice_dice", [1 - v, NAN]) for s, v in order.items()),
-        *(scored(s, "dice", "strict", [0.5, 0.5], after="none") for s in "abc"),
-        scored("copy", "dice", "strict", [0.1, 0.1]),
-        scored("real", "dice", "strict", [0.9, 0.9]),
-    )
-
-
-def test_ranks_are_those_of_the_entries_under_each_convention(swapped):
-    table = convention_table(swapped, SYSTEMS)
-    strict = shown(table, "dice", "strict", "rank")
-    assert list(strict) == ["copy", "a", "b", "c", "real"]
-    assert [strict[s] for s in "abc"] == [1, 2, 3]
-    assert np.isnan([strict["copy"], strict["real"]]).all()
-    changed = shown(table, "dice", "slice_dice", "rank")
-    assert [changed[s] for s in "abc"] == [3, 2, 1]
-    assert shown(table, "dice", "slice_dice", "n")["a"] == 1
-    assert shown(table, "dice", "slice_dice", "mean")["a"] == pytest.approx(0.2)
-
-
-def test_agreement_is_kendalls(swapped):
-    table = convention_table(swapped, SYSTEMS)
-    taus = {name: shown(table, "dice", name, "tau")["a"] for name in ("strict", "slice_dice")}
-    assert taus == pytest.approx({"strict": 1, "slice_dice": -1})
-    equal = shown(table, "dice", "all_components", "rank")
-    assert [equal[s] for s in "abc"] == [1, 1, 1]
-    assert math.isnan(shown(table, "dice", "all_components", "tau")["a"])
-
-
-def test_scores_that_are_there_anyway_are_shown_under_their_convention():
-    scores = frame(
-        scored("a", "ssim", "strict", [0.9], region="whole"),
-        scored("a", "ssim", "strict", [0.3], region="et"),
-        scored("a", "ssim", "paper", [0.8], region="whole"),
-        scored("a", "dice", "strict", [0.5]),
-        scored("a", "dice", "strict", [0.4], after="none"),
-        scored("a", "dice_brats", "strict", [0.6]),
-    )
-    table = convention_table(scores, SYSTEMS)
-    synthesis = table[(table.metric == "ssim") & (table.system == "a")]
-    means = dict(zip(synthesis.convention, synthesis["mean"], strict=True))
-    assert means == {"strict": 0.9, "paper": 0.8, "et": 0.3}
-    overlap = table[(table.metric == "dice") & (table.region == "wt") & (table.system == "a")]
-    means = dict(zip(overlap.convention, overlap["mean"], strict=True))
-    assert means == {"strict": 0.5, "all_components": 0.4, "brats": 0.6}
-
-
-@pytest.fixture
-def written(tmp_path):
-    def texts(scores, systems=SYSTEMS):
-        paths = write_conventions_table(tmp_path, scores, systems, COHORT)
-        assert {path.stem for path in paths} == {"table7_conventions"}
-        return {path.suffix: path.read_text(encoding="utf-8") for path in paths}
-
-    return texts
-
-
-def line(text, start):
-    (found,) = [line for line in text.splitlines() if line.startswith(f"| {start}")]
-    return [cell.strip() for cell in found.split("|")[2:-1]]
-
-
-def test_the_page_shows_means_ranks_and_agreement(swapped, written):
-    text = written(swapped)[".md"]
-    assert text.startswith(f"# Table VII. What a number hides, its convention: {COHORT}.\n")
-    assert line(text, "  ") == ["n", "strict", "slice mean", "all components"]
-    assert line(text, "floor: copy T1") == ["2", "0.100", "–", "–"]
-    assert line(text, "Alpha") == ["2", "**0.850 (1)**", "0.200 [1] (3)", "**0.500 (1)**"]
-    assert line(text, "tau with strict") == ["", "1.00", "-1.00", "–"]
-    assert "slice mean (Dice): Dice of each slice" in text
-    assert "min-max (SSIM, PSNR): Each slice" not in text
-    assert "Without scores here, so without a column: paper; brain;" in text
-    assert "[k]: mean over k" in text and "∞" not in text
-
-
-def test_what_failed_or_was_not_run_is_said(swapped, written):
-    failed = System("d", "Delta", "entry", "train: loss is NaN", BOTH)
-    unrun = System("e", "Epsilon", "entry", tasks=BOTH)
-    text = written(swapped, [*SYSTEMS, failed, unrun])[".md"]
-    assert line(text, "Delta") == ["failed", "–", "–", "–"]
-    assert line(text, "Epsilon") == ["not run here", "–", "–", "–"]
-    assert "Delta failed: train: loss is NaN." in text
-
-
-def test_an_identical_volume_is_first_and_one_entry_has_no_order(written, tmp_path):
-    scores = frame(
-        scored("a", "psnr", "strict", [math.inf, 20]), scored("b", "psnr", "strict", [30, 30])
-    )
-    text = written(scores)[".md"]
-    assert line(text, "Alpha")[1] == "**∞ (1)**"
-    assert "∞: at least" in text
-    alone = written(frame(scored("a", "psnr", "strict", [20, 20])), SYSTEMS[1:2])[".md"]
-    assert line(alone, "tau with strict") == ["", "–"]
-
-
-def test_without_the_base_nothing_is_compared(written):
-    text = written(frame(scored("a", "dice", "paper", [0.5]), scored("b", "dice", "paper", [0.6])))
-    assert line(text[".md"], "tau with strict") == ["", "–"]
-
-
-def test_no_score_at_all_gives_no_block_and_no_error(written):
-    text = written(frame())[".md"]
-    assert "|" not in text.partition("\n- ")[0]
-
-
-def test_latex_is_even_and_ascii(swapped, written):
-    text = written(swapped)[".tex"]
-    check_latex(text, tables=1)
-    assert "?" not in text
-
-
-def test_the_csv_is_long_and_has_all(swapped, written, tmp_path):
-    written(swapped)
-    rows = pd.read_csv(tmp_path / "table7_conventions.csv")
-    assert not rows.duplicated(["metric", "region", "convention", "system"]).any()
-    assert set(rows["cohort"]) == {COHORT}
-    assert len(rows) == 3 * len(SYSTEMS)

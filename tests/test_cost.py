@@ -1,83 +1,68 @@
 """The table of what trainings took, from made-up costs, against sums worked out by hand."""
 
+import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
-from made_up_scores import COHORT, check_latex
+from made_up_scores import COHORT, check_latex, cost_frame, made_up_results, write_table
 
 from benchmarks.errors import InputError
-from benchmarks.reporting.cost import (
-    COLUMNS,
-    Training,
-    cost_table,
-    read_costs,
-    write_cost_table,
-)
-from benchmarks.reporting.published import read_published
-from benchmarks.reporting.rows import System
+from benchmarks.reporting.costs import COLUMNS, cost_table, hours, read_costs
+from benchmarks.reporting.rows import Row
 
 GPU = "NVIDIA H200"
 
-SYSTEMS = [
-    System("real_t1ce", "Real T1ce", "oracle"),
-    System("real_t1ce+unet", "Real T1ce + UNet", "oracle"),
-    System("mine", "My_method", "entry"),
-    System("mine+unet", "My_method + UNet", "entry"),
-    System("copy_t1", "T1 copied", "floor"),
-    System("copy_t1+unet", "T1 copied + UNet", "floor"),
-    System("cutgan", "CUTGAN", "entry"),
-    System("cutgan+unet", "CUTGAN + UNet", "entry"),
-    System("cyclegan", "CycleGAN", "entry", "loss G is\nNaN", ("synthesis",)),
-    System("cyclegan+unet", "CycleGAN + UNet", "entry", "it builds on cyclegan, which failed"),
-    System("drit", "DRIT", "entry"),
-    System("drit+unet", "DRIT + UNet", "entry"),
-    System("maf_net", "MAF-Net", "entry"),
-    System("maf_net+unet", "MAF-Net + UNet", "entry"),
-    System("maf_net.joint", "MAF-Net, joint", "entry"),
-    System("unet", "UNet", "entry"),
+
+def row(run, label, role="method", **given) -> Row:
+    """A row of the kind that its name says."""
+    if run in ("real_t1ce", "copy_t1"):
+        return Row(run, label, role, "control", trained=False, **given)
+    if run == "maf_net.joint":
+        return Row(run, label, role, "joint", continues="maf_net", **given)
+    upstream = run.partition("+")[0] if "+" in run else None
+    kind = "segmentation" if "unet" in run else "synthesis"
+    return Row(run, label, role, kind, upstream=upstream, **given)
+
+
+ROWS = [
+    row("real_t1ce", "Real T1ce", "ceiling"),
+    row("real_t1ce+unet", "Real T1ce + UNet", "ceiling"),
+    row("mine", "My_method"),
+    row("mine+unet", "My_method + UNet"),
+    row("copy_t1", "T1 copied", "floor"),
+    row("copy_t1+unet", "T1 copied + UNet", "floor"),
+    row("cutgan", "CUTGAN"),
+    row("cutgan+unet", "CUTGAN + UNet"),
+    row("cyclegan", "CycleGAN", tasks=("synthesis",), failure="loss G is\nNaN"),
+    row("cyclegan+unet", "CycleGAN + UNet", failure="it builds on cyclegan, which failed"),
+    row("drit", "DRIT"),
+    row("drit+unet", "DRIT + UNet"),
+    row("maf_net", "MAF-Net"),
+    row("maf_net+unet", "MAF-Net + UNet"),
+    row("maf_net.joint", "MAF-Net, joint"),
+    row("unet", "UNet"),
 ]
-CONTROLS = ("real_t1ce", "copy_t1")
 
 
-def training(system) -> Training:
-    if system in CONTROLS:
-        return Training(system, "control", trained=False)
-    if system == "maf_net.joint":
-        return Training(system, "joint", continues="maf_net")
-    return Training(system, "segmentation" if "unet" in system else "synthesis")
+def cost(run, seed=0, updates=100, images=400, wall=60.0, core=90.0, memory=10**9, device=GPU):
+    return [run, seed, updates, images, wall, core, memory, device, 2_500_000]
 
 
-TRAININGS = [training(system.id) for system in SYSTEMS]
+def costs_of(*lines, rows=ROWS):
+    return made_up_results(rows=rows, costs=cost_frame(*lines))
 
 
-def cost(system, seed=0, updates=100, images=400, wall=60.0, core=90.0, memory=10**9, device=GPU):
-    return [system, seed, updates, images, wall, core, memory, device, 2_500_000]
-
-
-def frame(*lines):
-    return pd.DataFrame(lines, columns=COLUMNS)
-
-
-@pytest.fixture(scope="module")
-def published():
-    return read_published()
+def block(name, *lines, rows=ROWS):
+    """The rows of a block by run."""
+    return cost_table(costs_of(*lines, rows=rows), name).set_index("run")
 
 
 @pytest.fixture
-def block(published):
-    def rows(name, *lines, systems=SYSTEMS, trainings=TRAININGS):
-        return cost_table(published, name, frame(*lines), systems, trainings).set_index("system")
-
-    return rows
-
-
-@pytest.fixture
-def written(tmp_path, published):
-    def texts(*lines, systems=SYSTEMS):
-        paths = write_cost_table(tmp_path, published, frame(*lines), systems, TRAININGS, COHORT)
-        assert {path.stem for path in paths} == {"table4_cost"}
-        return {path.suffix: path.read_text(encoding="utf-8") for path in paths}
+def written(tmp_path):
+    def texts(*lines, rows=ROWS):
+        return write_table(tmp_path, "table4_cost", costs_of(*lines, rows=rows))
 
     return texts
 
@@ -87,34 +72,34 @@ def cells(text, label):
     return [cell.strip() for cell in line.strip("|").split("|")][1:]
 
 
-def test_rows_stand_as_in_the_tables_of_scores(block):
+def test_rows_stand_as_in_the_tables_of_scores():
     assert list(block("generators").index) == [
-        "copy_t1", "cyclegan", "drit", "cutgan", "maf_net.joint", "mine", "maf_net", "real_t1ce",
+        "copy_t1", "drit", "cutgan", "cyclegan", "maf_net.joint", "mine", "maf_net", "real_t1ce",
     ]  # fmt: skip
     assert list(block("segmentors").index) == [
         "copy_t1+unet",
-        "cyclegan+unet", "cutgan+unet", "drit+unet",
+        "drit+unet", "cyclegan+unet", "cutgan+unet",
         "mine+unet", "maf_net+unet", "unet",
         "real_t1ce+unet",
     ]  # fmt: skip
     assert block("generators").loc["drit", "label"] == "DRIT++", "not the paper's label"
 
 
-def test_what_the_benchmark_does_not_run_has_no_row(block):
+def test_what_the_benchmark_does_not_run_has_no_row():
     ids = ("unet", "cutgan", "cutgan+unet")
-    few = [s for s in SYSTEMS if s.id in ids], [t for t in TRAININGS if t.system in ids]
-    rows = block("segmentors", cost("unet"), systems=few[0], trainings=few[1])
+    few = [row for row in ROWS if row.run in ids]
+    rows = block("segmentors", cost("unet"), rows=few)
     assert list(rows.index) == ["cutgan+unet", "unet"]
 
 
-def test_hours_are_the_gpus_or_the_cores(block):
+def test_hours_are_the_gpus_or_the_cores():
     rows = block("generators", cost("cutgan"), cost("mine", device="CPU"))
     assert rows.loc["cutgan", "device_seconds"] == 60
     assert rows.loc["mine", "device_seconds"] == 90
     assert rows.loc["mine", ["wall_seconds", "core_seconds", "device"]].tolist() == [60, 90, "CPU"]
 
 
-def test_a_run_that_goes_on_from_another_counts_that_one_too(block):
+def test_a_run_that_continues_another_counts_that_one_too():
     before = cost("maf_net", updates=10, images=40, wall=7.0, memory=5 * 10**9, device="CPU")
     rows = block("generators", cost("maf_net.joint"), before)
     joint = rows.loc["maf_net.joint"]
@@ -128,18 +113,18 @@ def test_a_run_that_goes_on_from_another_counts_that_one_too(block):
     assert rows.loc["maf_net", "updates"] == 10
 
 
-def test_a_cost_without_what_it_goes_on_from_is_none(block):
+def test_a_cost_without_what_it_continues_is_none():
     assert block("generators", cost("maf_net.joint")).loc["maf_net.joint", "seeds"] == 0
 
 
-def test_seeds_have_a_mean_time_and_the_highest_memory(block):
+def test_seeds_have_a_mean_time_and_the_highest_memory():
     two = cost("unet", 0, wall=10.0, memory=7), cost("unet", 1, wall=20.0, memory=5)
     unet = block("segmentors", *two).loc["unet"]
     assert (unet["seeds"], unet["updates"], unet["images"]) == (2, 100, 400)
     assert (unet["wall_seconds"], unet["memory_bytes"]) == (15, 7)
 
 
-def test_only_seeds_of_which_all_is_there_count(block):
+def test_only_seeds_of_which_all_is_there_count():
     lines = [
         cost("maf_net", 0),
         cost("maf_net", 1, wall=99.0),
@@ -176,11 +161,11 @@ def test_numbers_are_readable(written):
     unet = ["1", "25,800", "103,200", GPU, "1.50", "22.34", "2.50"]
     assert cells(text, "UNet") == unet
     assert cells(text, "MAF-Net, joint")[4] == "0.0500"
-    assert "- MAF-Net, joint goes on from MAF-Net: what that took is included.\n" in text
+    assert "- MAF-Net, joint continues MAF-Net, whose cost is included.\n" in text
     assert "- The segmentor of MAF-Net, joint is trained along" in text
     assert re.findall("^## (.*)", text, re.M) == [
-        "Generators: what synthesises T1ce.",
-        "Segmentors: what segments behind a generator, or alone.",
+        "Generators: they synthesise T1ce.",
+        "Segmentors: they segment behind a generator, or alone.",
     ]
 
 
@@ -197,7 +182,7 @@ def test_the_csv_has_raw_numbers(tmp_path, written):
     rows = pd.read_csv(tmp_path / "table4_cost.csv")
     assert set(rows["cohort"]) == {COHORT}
     assert list(rows["block"].unique()) == ["generators", "segmentors"]
-    unet = rows[rows["system"] == "unet"].iloc[0]
+    unet = rows[rows["run"] == "unet"].iloc[0]
     assert (unet["updates"], unet["memory_bytes"]) == (25_800_001, 22_345_678_901)
     assert (unet["wall_seconds"], unet["parameters"]) == (5400.5, 2_500_000)
     assert ",25800001," in (tmp_path / "table4_cost.csv").read_text()
@@ -210,12 +195,28 @@ def test_latex_is_even_and_ascii(written):
 
 
 def test_a_benchmark_whose_trainings_all_failed_has_its_table(written):
-    failed = [System(s.id, s.label, s.role, "no memory") for s in SYSTEMS]
-    text = written(systems=failed)[".md"]
+    failed = [replace(row, failure="no memory") for row in ROWS]
+    text = written(rows=failed)[".md"]
     assert cells(text, "UNet")[0] == cells(text, "floor: T1 copied")[0] == "failed"
 
 
-def test_costs_of_a_stranger_are_an_error(block):
+def test_hours_count_the_generator_and_what_a_run_continues():
+    lines = cost("maf_net", wall=3600), cost("maf_net.joint", wall=7200), cost("unet", wall=1800)
+    lines += cost("maf_net+unet", wall=900), cost("real_t1ce+unet", wall=360)
+    assert hours(costs_of(*lines)) == {
+        "maf_net": 1, "maf_net.joint": 3, "unet": 0.5, "maf_net+unet": 1.25,
+        "real_t1ce+unet": 0.1, "real_t1ce": 0, "copy_t1": 0,
+    }  # fmt: skip
+    assert "cutgan+unet" not in hours(costs_of(cost("cutgan+unet"))), "its generator has no cost"
+
+
+def test_json_cells_can_be_sorted(written):
+    content = json.loads(written(cost("unet", updates=25800, wall=5400.0))[".json"])
+    row = next(row for row in content["blocks"][1]["rows"] if row["run"] == "unet")
+    assert [cell["value"] for cell in row["cells"]] == [1, 25800, 400, None, 1.5, 1.0, 2.5]
+
+
+def test_costs_of_an_unknown_run_are_an_error():
     with pytest.raises(InputError, match=r"cost files of gone, which this benchmark does not list"):
         block("generators", cost("gone"))
 
@@ -233,7 +234,7 @@ def cost_file(tmp_path):
 def test_cost_files_are_joined(cost_file):
     costs = read_costs([cost_file("a.csv", cost("unet")), cost_file("b.csv", cost("cutgan", 1))])
     assert list(costs.columns) == COLUMNS
-    assert list(costs["system"]) == ["unet", "cutgan"]
+    assert list(costs["run"]) == ["unet", "cutgan"]
     assert costs[["seed", "updates", "images", "wall_seconds"]].to_numpy().tolist() == [
         [0, 100, 400, 60.0],
         [1, 100, 400, 60.0],
@@ -254,11 +255,11 @@ def test_what_is_not_a_number_is_named(cost_file, column, wrong):
 
 
 def test_wrong_columns_and_a_second_cost_are_named(cost_file, tmp_path):
-    columns = ["sytem" if column == "system" else column for column in COLUMNS]
-    with pytest.raises(InputError, match=r"line 1: columns missing: \['system'\], .*\['sytem'\]"):
+    columns = ["rnu" if column == "run" else column for column in COLUMNS]
+    with pytest.raises(InputError, match=r"line 1: columns missing: \['run'\], .*\['rnu'\]"):
         read_costs([cost_file("a.csv", cost("unet"), columns=columns)])
     twice = cost_file("b.csv", cost("unet")), cost_file("c.csv", cost("unet"))
-    with pytest.raises(InputError, match=r"c\.csv, line 2: the cost of system unet, seed 0 is alr"):
+    with pytest.raises(InputError, match=r"c\.csv, line 2: the cost of run unet, seed 0 is alr"):
         read_costs(twice)
     with pytest.raises(InputError, match=r"absent\.csv: cannot be read as a cost table"):
         read_costs([tmp_path / "absent.csv"])

@@ -5,12 +5,13 @@ import pytest
 import torch
 from made_up import stored_cohort
 
-from benchmarks.cohorts.store import to_int16
+from benchmarks.cohorts.normalisation import to_int16
 from benchmarks.errors import InputError
 from workflow.training import data
-from workflow.training.data import ResidentSlices, View, batches, loader, plan_epoch
+from workflow.training.data import ResidentSlices, batches, loader, plan_epoch
 from workflow.training.machine import Machine
 from workflow.training.seeding import generator
+from workflow.training.view import View
 
 VIEW = View(("t1", "t2", "flair"), crop=64)
 
@@ -96,11 +97,11 @@ def test_batches_hold_what_was_picked(cohort):
     plan = picks(cohort, "other")
     first = next(iter(batches(cohort, VIEW, plan, 0, torch.device("cpu"))))
     for row, pick in enumerate(plan[0]):
-        images, labels = cohort[pick.inputs.patient].slice(pick.inputs.z, 64)
-        t1ce = cohort[pick.t1ce.patient].slice(pick.t1ce.z, 64)[0][3]
-        np.testing.assert_array_equal(first.inputs[row], images[:3])
+        scan = cohort[pick.inputs.patient].slice(pick.inputs.z, 64)
+        t1ce = cohort[pick.t1ce.patient].slice(pick.t1ce.z, 64).t1ce
+        np.testing.assert_array_equal(first.inputs[row], scan.images[:3])
         np.testing.assert_array_equal(first.t1ce[row, 0], t1ce)
-        np.testing.assert_array_equal(first.labels[row], np.maximum(labels, 0))
+        np.testing.assert_array_equal(first.labels[row], np.maximum(scan.labels, 0))
     assert first.labels.min() == 0 and first.labels.dtype == torch.int64
 
 
@@ -129,9 +130,9 @@ def test_resident_slices_are_the_loaders_bit_for_bit(cohort, tmp_path, pairing, 
             made = np.random.default_rng(0).uniform(-1, 1, (patient.shape[0], 64, 64))
             np.save(tmp_path / f"{patient.patient}.npy", to_int16(made))
         view = View(("flair", "t1"), crop=64, upstream=tmp_path)
-    plan, where = picks(cohort, pairing), Machine(torch.device("cpu"), resident="always")
-    loaded = list(batches(cohort, view, plan, 0, where.device))
-    resident = list(loader(cohort, view, where)(plan))
+    plan, machine = picks(cohort, pairing), Machine(torch.device("cpu"), resident="always")
+    loaded = list(batches(cohort, view, plan, 0, machine.device))
+    resident = list(loader(cohort, view, machine)(plan))
     assert len(resident) == len(loaded) == len(plan)
     for a, b in zip(loaded, resident, strict=True):
         for x, y in zip(vars(a).values(), vars(b).values(), strict=True):
@@ -144,7 +145,7 @@ def test_slices_are_resident_where_a_slot_has_room_for_them(cohort, monkeypatch)
     assert size == sum(x.nbytes for x in kept.values() if torch.is_tensor(x) and x.dim())
 
     def resident(device="cuda", free=8 * size, **settings) -> bool:
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda where: (free, 2**40))
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2**40))
         return data._are_resident(cohort, VIEW, Machine(torch.device(device), **settings))
 
     assert resident() and not resident(free=4 * size)
@@ -170,7 +171,7 @@ def test_upstream_t1ce_is_the_last_channel(cohort, tmp_path):
     view = View(("flair", "t1"), crop=64, upstream=tmp_path)
     inputs, _, _ = view.slice(patient, 4)
     assert inputs.shape == (3, 64, 64)
-    np.testing.assert_array_equal(inputs[0], patient.slice(4, 64)[0][2])
-    np.testing.assert_array_equal(inputs[1], patient.slice(4, 64)[0][0])
+    np.testing.assert_array_equal(inputs[0], patient.slice(4, 64).flair)
+    np.testing.assert_array_equal(inputs[1], patient.slice(4, 64).t1)
     np.testing.assert_allclose(inputs[2], made[4], atol=1 / 32767)
     np.testing.assert_array_equal(view.volume(patient)[4], inputs)

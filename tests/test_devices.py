@@ -11,8 +11,9 @@ import torch
 
 from benchmarks.config import Speed
 from benchmarks.errors import InputError
+from workflow.gpus import GIVEN, count_gpus
 from workflow.training import devices
-from workflow.training.devices import GIVEN, count_gpus, device, gpu_slot
+from workflow.training.devices import claim_device, gpu_slot
 
 CONTEXT = multiprocessing.get_context("fork")
 
@@ -88,20 +89,20 @@ def gpus(monkeypatch, tmp_path):
 
 def test_two_trainings_on_two_gpus_get_one_each(gpus):
     gpus(2)
-    with device(Speed()) as one, device(Speed(device="cuda")) as other:
+    with claim_device(Speed()) as one, claim_device(Speed(device="cuda")) as other:
         assert {str(one), str(other)} == {"cuda:0", "cuda:1"}
 
 
 def test_two_trainings_share_a_gpu_that_has_two_slots(gpus):
     gpus(1)
-    with device(Speed(slots_per_gpu=2)) as one, device(Speed(slots_per_gpu=2)) as other:
+    with claim_device(Speed(slots_per_gpu=2)) as one, claim_device(Speed(slots_per_gpu=2)) as other:
         assert str(one) == str(other) == "cuda:0"
 
 
 def test_no_gpu_is_said_once_and_the_cpu_is_taken(gpus, capsys):
     gpus(0)
-    with device(Speed()) as where:
-        assert where.type == "cpu"
+    with claim_device(Speed()) as device:
+        assert device.type == "cpu"
     said = capsys.readouterr().err
     assert said.startswith("No GPU: ") and said.endswith("Computing on the CPU.\n")
     assert said.count("\n") == 1
@@ -111,15 +112,15 @@ def test_a_slurm_job_takes_the_gpu_it_was_given_whoever_else_has_it(gpus, monkey
     gpus(1)
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    with device(Speed()) as one, device(Speed()) as other:
+    with claim_device(Speed()) as one, claim_device(Speed()) as other:
         assert str(one) == str(other) == "cuda:0"
 
 
 def test_a_slurm_job_that_was_given_no_gpu_takes_nobody_elses(gpus, monkeypatch, capsys):
     gpus(4)
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    with device(Speed()) as where:
-        assert where.type == "cpu"
+    with claim_device(Speed()) as device:
+        assert device.type == "cpu"
     assert "SLURM gave this job none" in capsys.readouterr().err
     assert count_gpus() == 0
 
@@ -136,7 +137,7 @@ def test_a_slurm_job_that_was_given_no_gpu_takes_nobody_elses(gpus, monkeypatch,
 )
 def test_a_gpu_too_small_says_what_to_change(gpus, error):
     gpus(1)
-    with pytest.raises(InputError) as caught, device(Speed(slots_per_gpu=3)):
+    with pytest.raises(InputError) as caught, claim_device(Speed(slots_per_gpu=3)):
         raise error
     said = str(caught.value)
     assert "out of memory" in said and "and so on" not in said and "might be" not in said
@@ -151,7 +152,7 @@ def test_advice_is_not_to_do_what_is_done():
 
 def test_other_errors_stay_themselves(gpus):
     gpus(1)
-    with pytest.raises(RuntimeError, match="shapes differ"), device(Speed()):
+    with pytest.raises(RuntimeError, match="shapes differ"), claim_device(Speed()):
         raise RuntimeError("shapes differ")
 
 
@@ -162,23 +163,23 @@ def test_visible_devices_are_counted(monkeypatch):
 
 
 def test_cpu_is_given_where_it_is_asked_for():
-    with device(Speed(device="cpu", threads=1)) as where:
-        assert where.type == "cpu"
+    with claim_device(Speed(device="cpu", threads=1)) as device:
+        assert device.type == "cpu"
         assert torch.get_num_threads() == 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_refused():
-    with pytest.raises(InputError, match=r"speed\.device"), device(Speed(device="cuda")):
+    with pytest.raises(InputError, match=r"speed\.device"), claim_device(Speed(device="cuda")):
         pass
 
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_deterministic_kernels_are_asked_for(monkeypatch, wanted):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
-    with device(Speed(device="cpu", deterministic=wanted)):
+    with claim_device(Speed(device="cpu", deterministic=wanted)):
         assert torch.are_deterministic_algorithms_enabled() == wanted
         assert torch.backends.cudnn.deterministic == wanted
         assert ("CUBLAS_WORKSPACE_CONFIG" in os.environ) == wanted
-    with device(Speed(device="cpu")):
+    with claim_device(Speed(device="cpu")):
         assert not torch.are_deterministic_algorithms_enabled()

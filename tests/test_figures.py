@@ -1,130 +1,144 @@
 """Figures of made-up patients: what they show, that they are upright, and that they repeat."""
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 from made_up import AFFINE
-from scipy.stats import f
+from made_up_scores import cost_frame, frame, made_up_results
 
-from benchmarks.cohorts.brats import find_patients
-from benchmarks.cohorts.store import Grid, StoredPatient, prepare
-from benchmarks.reporting.cost import COLUMNS as COST_COLUMNS
-from benchmarks.reporting.cost import Training
-from benchmarks.reporting.figures import (
-    Case,
-    Cohort,
-    Gaze,
-    attention,
-    choose,
-    conventions,
-    cost_vs_quality,
-    distributions,
-    fig4_synthesis,
-    fig5_segmentation,
-    hours,
-    looks,
-    ranks,
-    save,
-    similarity_vs_utility,
-    training_curves,
-)
-from benchmarks.reporting.figures.ranking import critical_distance, iman_davenport, rank
-from benchmarks.reporting.figures.style import PALETTE, Sheet, direct_labels, styled
-from benchmarks.reporting.figures.values import by_patient, mean_of_entries
-from benchmarks.reporting.published import read_published
-from benchmarks.reporting.tables import COLUMNS, System
+from benchmarks.cohorts.sources import load_source
+from benchmarks.cohorts.sources.brats import find_patients
+from benchmarks.cohorts.store import Grid, Scan, StoredPatient, prepare
+from benchmarks.reporting.catalogue import figures
+from benchmarks.reporting.drawing.canvas import Canvas, save
+from benchmarks.reporting.drawing.labels import label_points
+from benchmarks.reporting.drawing.patients import best_median_worst, choose
+from benchmarks.reporting.drawing.style import PALETTE, styled, styles
+from benchmarks.reporting.formatting import axis_title
+from benchmarks.reporting.measures import by_patient, measure
+from benchmarks.reporting.results import Attention
+from benchmarks.reporting.rows import Row
+from benchmarks.scoring.metric import read_metrics
+from benchmarks.scoring.regions import TASK_REGIONS
 
 BOTH, SYNTHESIS, SEGMENTATION = ("synthesis", "segmentation"), ("synthesis",), ("segmentation",)
-SYSTEMS = [
-    System("copy_t1", "copy T1", "floor", tasks=SYNTHESIS),
-    System("copy_t1+unet", "copy T1 + UNet", "floor", tasks=SEGMENTATION),
-    System("real_t1ce", "real T1ce", "oracle", tasks=SYNTHESIS),
-    System("real_t1ce+unet", "real T1ce + UNet", "oracle", tasks=SEGMENTATION),
-    System("cutgan", "CUTGAN", "entry", tasks=SYNTHESIS),
-    System("cutgan+unet", "CUTGAN + UNet", "entry", tasks=SEGMENTATION),
-    System("joint", "Joint net", "entry", tasks=BOTH),
-    System("unet", "UNet", "entry", tasks=SEGMENTATION),
-]
-FAILED = System("drit", "DRIT++", "entry", "train: loss is NaN", tasks=SYNTHESIS)
-COHORT = Cohort("tiny phantom", "Tiny phantom, 9 patients, 3 of them test.", simulated=True)
+ROWS = [
+    Row("copy_t1", "T1 submitted as T1ce", "floor", "control", SYNTHESIS, trained=False),
+    Row("copy_t1+unet", "T1 + UNet", "floor", "segmentation", SEGMENTATION, upstream="copy_t1"),
+    Row("real_t1ce", "real T1ce", "ceiling", "control", SYNTHESIS, trained=False),
+    Row("real_t1ce+unet", "real + UNet", "ceiling", "segmentation", SEGMENTATION,
+        upstream="real_t1ce"),
+    Row("cutgan", "CUTGAN", "method", "synthesis", SYNTHESIS),
+    Row("cutgan+unet", "CUTGAN + UNet", "method", "segmentation", SEGMENTATION, upstream="cutgan"),
+    Row("joint", "Joint net", "method", "joint", BOTH),
+    Row("unet", "UNet", "method", "segmentation", SEGMENTATION),
+]  # fmt: skip
+FAILED = Row("drit", "DRIT++", "method", tasks=SYNTHESIS, failure="train: loss is NaN")
+DESCRIPTION = "tiny phantom, 9 patients, 4 of them test"
+NAMES = [
+    "synthesis", "segmentation", "distributions", "ranks", "conventions", "similarity_vs_utility",
+    "training_curves", "cost_vs_quality", "attention",
+]  # fmt: skip
+DRAW = {item.name: item.function for item in figures()}
+SIDE, DEPTH = 24, 3
 
 
-def made_up_scores(patients=4, systems=SYSTEMS):
-    """Values that differ by system and patient; the ceiling's PSNR is infinite, P0 has no ET."""
+def made_up_scores(patients=4, rows=ROWS):
+    """Values that differ by run and patient; the ceiling's PSNR is infinite, P0 has no ET."""
     rng = np.random.default_rng(0)
-    rows = []
-    for index, system in enumerate(systems):
+    scores = []
+    for index, row in enumerate(rows):
         cells = [("synthesis", m, r) for m in ("ssim", "psnr") for r in ("brain", "et")]
         cells += [("segmentation", "dice", region) for region in ("wt", "tc", "et")]
-        for task, metric, region in (cell for cell in cells if cell[0] in system.tasks):
+        for task, metric, region in (cell for cell in cells if cell[0] in row.tasks):
             for patient in range(patients):
-                value = 0.2 + 0.08 * index + 0.02 * rng.random()
+                value = 0.2 + 0.04 * index + 0.02 * rng.random()
                 if metric == "psnr":
-                    value = np.inf if system.role == "oracle" else 20 + value
+                    value = np.inf if row.role == "ceiling" else 20 + value
                 if patient == 0 and region == "et":
                     value = np.nan
                 after = "lcc" if task == "segmentation" else ""
-                rows.append([system.id, 0, f"P{patient}", "", "strict", task, region, metric, after,
-                             value, ""])  # fmt: skip
-    return pd.DataFrame(rows, columns=COLUMNS)
+                scores.append([row.run, 0, f"P{patient}", "", "strict", task, region, metric, after,
+                               value, ""])  # fmt: skip
+    return frame(scores)
 
 
-def made_up_cases(count=2, side=24, systems=SYSTEMS):
-    rng = np.random.default_rng(1)
-    rows, columns = np.mgrid[:side, :side] - side / 2 + 0.5
-    distance = np.hypot(rows / 1.2, columns)
-    labels = np.where(distance < side / 3, 0, -1)
-    labels[(np.hypot(rows, columns - 3) < 3)] = 2
-    labels[(np.hypot(rows, columns - 3) < 1.5)] = 3
-    cases = []
-    for number in range(count):
-        images = np.where(labels >= 0, rng.uniform(-0.5, 0.5, (4, side, side)), -1)
-        made = {s.id: (images[0] if "synthesis" in s.tasks else np.maximum(labels, 0))
-                for s in systems}  # fmt: skip
-        cases.append(Case(f"P{number}", "", 7, (3.0, 3.0), images, labels, made))
-    return cases
+class MadeUpPatient:
+    """What figures take of a prepared patient: a round head with a tumour in every slice."""
+
+    spacing = (3.0, 3.0, 3.0)
+    grid = SimpleNamespace(crop=SIDE)
+    meta = SimpleNamespace(tumour_per_slice=[20, 30, 20])
+
+    def __init__(self, patient):
+        self.patient = patient
+        rows, columns = np.mgrid[:SIDE, :SIDE] - SIDE / 2 + 0.5
+        self.labels = np.where(np.hypot(rows / 1.2, columns) < SIDE / 3, 0, -1)
+        self.labels[np.hypot(rows, columns - 3) < 3] = 2
+        self.labels[np.hypot(rows, columns - 3) < 1.5] = 3
+        noise = np.random.default_rng(1).uniform(-0.5, 0.5, (4, SIDE, SIDE))
+        self.images = np.where(self.labels >= 0, noise, -1).astype(np.float32)
+
+    def slice(self, z, crop):
+        assert 0 <= z < DEPTH and crop == SIDE
+        return Scan(self.images, self.labels)
 
 
-def classes_of(cases):
-    """The same cases with classes in place of T1ce."""
-    return [replace(c, made=dict.fromkeys(c.made, np.maximum(c.labels, 0))) for c in cases]
+def predicted(run, seed, kind, patient):
+    one = patient.images[0] if kind == "t1ce" else np.maximum(patient.labels, 0).astype(np.uint8)
+    return np.stack([one] * DEPTH)
+
+
+def attended(run, seed, patient):
+    return Attention((0, 1), np.full((2, 3, 6, 6), 1 / 3)) if run == "joint" else None
 
 
 def histories():
-    frame = pd.DataFrame({"epoch": [1, 2], "D_A": [1.0, 0.5], "D_B": [1.0, 0.4], "GAN": [2.0, 0.0]})
-    segmentor = pd.DataFrame({"epoch": [1, 2], "cross_entropy": [1.0, 0.1], "val_dice": [0.1, 0.4]})
-    return {"cutgan": [frame], "unet": [segmentor, segmentor], "joint": [frame.iloc[:1]]}
+    losses = {"epoch": [1, 2], "D_A": [1.0, 0.5], "D_B": [1.0, 0.4], "GAN": [2.0, 0.0]}
+    one = pd.DataFrame(losses)
+    two = pd.DataFrame({"epoch": [1, 2], "cross_entropy": [1.0, 0.1], "val_dice": [0.1, 0.4]})
+    return {("cutgan", 0): one, ("unet", 0): two, ("unet", 1): two, ("joint", 0): one.iloc[:1]}
 
 
-def all_figures(scores, systems=SYSTEMS):
-    cases = made_up_cases(systems=systems)
-    gazes = [Gaze("joint", case, np.full((3, 6, 6), 1 / 3)) for case in cases]
-    took = {system.id: 0.1 * (index % 4) for index, system in enumerate(systems)}
-    return {
-        "fig4_synthesis": fig4_synthesis(COHORT, cases, systems, "All of them."),
-        "fig5_segmentation": fig5_segmentation(COHORT, classes_of(cases), systems, "All of them."),
-        "distributions": distributions(COHORT, scores, systems, "strict"),
-        "ranks": ranks(COHORT, scores, systems, "strict"),
-        "conventions": conventions(COHORT, scores, systems),
-        "similarity_vs_utility": similarity_vs_utility(COHORT, scores, systems, "strict"),
-        "training_curves": training_curves(COHORT, histories(), systems),
-        "cost_vs_quality": cost_vs_quality(COHORT, scores, took, systems, "strict"),
-        "attention": attention(COHORT, gazes, systems, "All of them."),
+def costs(rows):
+    trained = [row.run for row in rows if row.trained and not row.failure]
+    return cost_frame(
+        *([run, 0, 1, 1, 360.0 * n, 360.0 * n, 1, "CPU", 1] for n, run in enumerate(trained, 1))
+    )
+
+
+def results_of(count=4, rows=ROWS, **changes):
+    scored = [row for row in rows if not row.failure]
+    made = {
+        "scores": made_up_scores(count, scored),
+        "description": DESCRIPTION,
+        "title": "tiny phantom",
+        "simulated": True,
+        "protocols": ("strict",),
+        "costs": costs(rows),
+        "histories": histories(),
+        "patients": {f"P{i}": MadeUpPatient(f"P{i}") for i in range(count)},
+        "read_prediction": predicted,
+        "read_attention": attended,
     }
+    return made_up_results(rows=rows, **(made | changes))
 
 
 @pytest.fixture(scope="module")
-def scores():
-    return made_up_scores()
+def results():
+    return results_of()
 
 
 @pytest.fixture(scope="module")
-def drawn(scores):
-    return all_figures(scores)
+def drawn(results):
+    return {name: draw(results) for name, draw in DRAW.items()}
 
 
 def said(figure):
@@ -139,19 +153,35 @@ def pixels(figure):
 
 
 def points(ax):
-    """Coordinates of an axes' markers that have a system's id."""
+    """Coordinates of an axes' markers that have a run's id."""
     return {line.get_gid(): line.get_xydata()[0] for line in ax.lines if line.get_gid()}
+
+
+def titled(figure, title):
+    return next(ax for ax in figure.axes if ax.get_title(loc="left") == title)
+
+
+def test_the_catalogue_has_every_figure_in_order_with_a_caption():
+    assert [item.name for item in figures()] == NAMES
+    assert all(re.match(r"\*\*[^*]+\*\*", item.caption) for item in figures())
+
+
+def test_reading_the_catalogue_imports_no_matplotlib():
+    code = (
+        "import sys, benchmarks.reporting.catalogue as c, benchmarks.reporting.measures; "
+        "c.figures(); sys.exit(bool({'matplotlib', 'seaborn'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_every_figure_names_its_cohort_and_that_it_is_simulated(drawn):
     for name, figure in drawn.items():
         assert "Tiny phantom, SIMULATED patients" in said(figure), name
-        assert COHORT.description in said(figure), name
+        assert f"T{DESCRIPTION[1:]}." in said(figure), name
 
 
-def test_real_patients_are_not_called_simulated(scores):
-    real = Cohort("BraTS2020", "BraTS2020, 3 test patients.", simulated=False)
-    assert "SIMULATED" not in said(ranks(real, scores, SYSTEMS, "strict"))
+def test_real_patients_are_not_called_simulated():
+    assert "SIMULATED" not in said(DRAW["ranks"](results_of(simulated=False)))
 
 
 def test_figures_fit_a_page_and_no_text_is_smaller_than_seven_points(drawn):
@@ -169,74 +199,110 @@ def test_nothing_is_written_beyond_the_edges(drawn):
     for name, figure in drawn.items():
         pixels(figure)
         width, height = figure.bbox.size
-        for text in figure.texts:
-            if text.get_text():
-                box = text.get_window_extent()
-                assert box.x0 >= 0 and box.x1 <= width + 1, (name, text.get_text())
-                assert box.y0 >= -1 and box.y1 <= height + 1, (name, text.get_text())
+        texts = {text.get_text(): text.get_window_extent() for text in figure.texts}
+        panels = {f"panel {i}": ax.get_tightbbox() for i, ax in enumerate(figure.axes)}
+        for what, box in (texts | panels).items():
+            if what:
+                assert box.x0 >= -1 and box.x1 <= width + 1, (name, what)
+                assert box.y0 >= -1 and box.y1 <= height + 1, (name, what)
 
 
-def test_colours_follow_from_the_list_alone_and_are_one_a_method():
-    made = looks(SYSTEMS)
+def test_every_panel_is_used(drawn):
+    for name, figure in drawn.items():
+        assert all(ax.has_data() or ax.legend_ for ax in figure.axes), name
+
+
+def test_colours_follow_from_the_rows_alone_and_are_one_per_method():
+    made = styles(ROWS)
     assert made["cutgan"] == made["cutgan+unet"]
     assert made["copy_t1"].color == "#808080" and made["real_t1ce"].color == "#000000"
-    many = SYSTEMS + [System(f"m{i}", f"M{i}", "entry") for i in range(40)]
-    assert all(looks(many)[system.id] == made[system.id] for system in SYSTEMS)
-    entries = [look for key, look in looks(many).items() if "+" not in key]
-    assert len({(look.color, look.marker) for look in entries}) == len(entries)
-    few = SYSTEMS + [System(f"m{i}", f"M{i}", "entry") for i in range(2 * len(PALETTE) - 3)]
-    colors = [look.color for key, look in looks(few).items() if "+" not in key]
+    many = ROWS + [Row(f"m{i}", f"M{i}", "method") for i in range(40)]
+    assert all(styles(many)[row.run] == made[row.run] for row in ROWS)
+    methods = [style for run, style in styles(many).items() if "+" not in run]
+    assert len({(style.color, style.marker) for style in methods}) == len(methods)
+    few = ROWS + [Row(f"m{i}", f"M{i}", "method") for i in range(2 * len(PALETTE) - 3)]
+    colors = [style.color for run, style in styles(few).items() if "+" not in run]
     assert len(set(colors)) == len(colors)
 
 
-def test_synthesis_has_a_picture_a_modality_and_two_a_system_and_patient(drawn):
-    pictures = [ax for ax in drawn["fig4_synthesis"].axes if ax.images]
-    # T1, T2, FLAIR, T1ce plain and outlined; copy T1, CUTGAN and the joint net with their errors.
-    assert len(pictures) == 2 * (5 + 2 * 3) and "real T1ce" not in said(drawn["fig4_synthesis"])
-    for words in ("T1 T2 FLAIR", "CUTGAN", "Joint net", "slice 7"):
-        assert words in said(drawn["fig4_synthesis"])
+def test_synthesis_has_a_picture_per_modality_and_two_per_run_and_patient(drawn):
+    figure = drawn["synthesis"]
+    pictures = [ax for ax in figure.axes if ax.images]
+    # T1, T2, FLAIR, T1ce plain and outlined; the floor, CUTGAN and the joint net with their errors.
+    assert len(pictures) == 3 * (5 + 2 * 3) and "real T1ce" not in said(figure)
+    for words in ("T1 T2 FLAIR", "CUTGAN", "Joint net", "slice 1", "best, median and worst of 4"):
+        assert words in said(figure)
     windows = {
         image.get_clim() for ax in pictures for image in ax.images if image.cmap.name == "gray"
     }
     assert windows == {(-1, 1)}
 
 
-def test_segmentation_has_the_truth_and_every_system(drawn):
-    pictures = [ax for ax in drawn["fig5_segmentation"].axes if ax.images]
-    assert len(pictures) == 2 * (3 + 5)
-    assert sum(len(ax.images) == 2 for ax in pictures) == 2 * (1 + 5)
-    figure = drawn["fig5_segmentation"]
+def test_errors_are_shares_of_the_grey_window():
+    def shifted(run, seed, kind, patient):
+        return predicted(run, seed, kind, patient) + 0.5
+
+    patient = MadeUpPatient("P0")
+    figure = DRAW["synthesis"](results_of(1, ROWS[-2:], read_prediction=shifted))
+    error = next(i for ax in figure.axes for i in ax.images if i.cmap.name == "inferno")
+    expected = np.abs(patient.images[0] + 0.5 - patient.images[3]) / 2
+    np.testing.assert_allclose(error.get_array(), expected, atol=1e-6)
+    assert error.get_clim() == (0, 0.5)
+
+
+def test_segmentation_has_the_truth_and_every_run(drawn):
+    figure = drawn["segmentation"]
+    pictures = [ax for ax in figure.axes if ax.images]
+    assert len(pictures) == 3 * (3 + 5)
+    assert sum(len(ax.images) == 2 for ax in pictures) == 3 * (1 + 5)
     assert "truth" in said(figure)
     keys = [text.get_text() for ax in figure.axes if ax.legend_ for text in ax.legend_.get_texts()]
     assert keys == ["necrosis, non-enhancing", "oedema", "enhancing tumour"]
 
 
-def test_more_systems_than_a_line_holds_get_another_with_its_own_headings():
-    more = SYSTEMS + [System(f"m{i}", f"Method {i}", "entry", tasks=BOTH) for i in range(12)]
-    cases = made_up_cases(systems=more)
-    for figure in (
-        fig4_synthesis(COHORT, cases, more, ""),
-        fig5_segmentation(COHORT, classes_of(cases), more, ""),
-    ):
-        headings = [" ".join(text.get_text().split()) for text in figure.texts]
+def test_segmentations_are_drawn_as_scored():
+    """The largest component, of the slice with the most tumour."""
+
+    def in_two_pieces(run, seed, kind, patient):
+        classes = np.zeros((DEPTH, SIDE, SIDE), np.uint8)
+        classes[1, 2:6, 2:6], classes[1, 20, 20] = 1, 3
+        return classes
+
+    figure = DRAW["segmentation"](results_of(1, ROWS[-1:], read_prediction=in_two_pieces))
+    drawn = [ax.images[1].get_array() for ax in figure.axes if len(ax.images) == 2][-1]
+    assert drawn.count() == 16 and drawn.max() == 1
+
+
+def test_runs_without_a_volume_of_each_patient_are_left_out():
+    results = results_of()
+    results = replace(results, seeds={**results.seeds, "joint": ()})
+    figure = DRAW["synthesis"](results)
+    assert len([ax for ax in figure.axes if ax.images]) == 3 * (5 + 2 * 2)
+    assert "Without synthesis (not run here): Joint net." in said(figure)
+
+
+def test_more_runs_than_a_line_holds_get_another_with_its_own_headings():
+    more = ROWS + [Row(f"m{i}", f"Method {i}", "method", tasks=BOTH) for i in range(12)]
+    results = results_of(2, more)
+    for name in ("synthesis", "segmentation"):
+        headings = [" ".join(text.get_text().split()) for text in DRAW[name](results).texts]
         assert headings.count("Method 11") == 2
 
 
 def test_long_names_stay_on_the_page():
-    case = made_up_cases(1)[0]
-    named = replace(case, patient="BraTS20_Training_355_of_a_long_name", why="median", z=100)
-    for figure in (
-        fig5_segmentation(COHORT, classes_of([named]), SYSTEMS, ""),
-        attention(COHORT, [Gaze("joint", named, np.full((3, 6, 6), 1 / 3))], SYSTEMS, ""),
-    ):
+    name = "BraTS20_Training_355_of_a_long_name"
+    scores = made_up_scores(1).assign(patient=name)
+    results = results_of(scores=scores, patients={name: MadeUpPatient(name)})
+    for kind in ("segmentation", "attention"):
+        figure = DRAW[kind](results)
         pixels(figure)
-        name = next(text for text in figure.texts if "355" in text.get_text())
+        text = next(text for text in figure.texts if "355" in text.get_text())
         pictures = min(ax.get_window_extent().x0 for ax in figure.axes if ax.images)
-        assert name.get_window_extent().x0 >= 0 and name.get_window_extent().x1 <= pictures
+        assert text.get_window_extent().x0 >= 0 and text.get_window_extent().x1 <= pictures
 
 
 def test_front_is_up_and_the_patients_left_is_on_the_right(tmp_path):
-    """A bright spot in the patient's left front, written as NIfTI as BraTS lies."""
+    """A bright spot in the patient's left front, written as NIfTI as BraTS has it."""
     shape = (48, 48, 4)  # x to the left, y to the back (see AFFINE), z up
     x, y, _ = np.indices(shape)
     brain = np.hypot(x - 23.5, y - 23.5) < 20
@@ -251,14 +317,18 @@ def test_front_is_up_and_the_patients_left_is_on_the_right(tmp_path):
     folder.mkdir(parents=True)
     for kind, volume in volumes.items():
         nib.save(nib.Nifti1Image(volume, AFFINE), folder / f"P0_{kind}.nii.gz")
-    prepare(find_patients(tmp_path / "raw")[0], tmp_path / "store", Grid(crop=48))
-    patient = StoredPatient(tmp_path / "store", "P0")
-    images, labels = patient.slice(1, 48)
-    case = Case("P0", "", 1, patient.spacing[1:], images, labels, {"joint": images[3]})
+    files = find_patients(tmp_path / "raw")[0]
+    prepare(files, tmp_path / "store", Grid(crop=48), load_source("brats"))
+    patients = {"P0": StoredPatient(tmp_path / "store", "P0")}
 
-    figure = fig4_synthesis(COHORT, [case], SYSTEMS[-2:], "")
+    def true(run, seed, kind, patient):
+        return patient.volume(48).t1ce
+
+    figure = DRAW["synthesis"](results_of(1, ROWS[-2:], patients=patients, read_prediction=true))
     drawn = pixels(figure)
-    for ax in (ax for ax in figure.axes if ax.images and ax.images[0].cmap.name == "gray"):
+    grey = [ax for ax in figure.axes if ax.images and ax.images[0].cmap.name == "gray"]
+    assert len(grey) == 6
+    for ax in grey:
         box = ax.get_window_extent()
         height = figure.bbox.height
         top, left = int(height - box.y1) + 2, int(box.x0) + 2  # without what is around it
@@ -269,116 +339,161 @@ def test_front_is_up_and_the_patients_left_is_on_the_right(tmp_path):
 
 
 def test_pixels_that_are_not_square_keep_their_shape():
-    case = replace(made_up_cases(1)[0], pixel=(2.0, 1.0))
-    ax = next(ax for ax in fig4_synthesis(COHORT, [case], SYSTEMS, "").axes if ax.images)
+    patient = MadeUpPatient("P0")
+    patient.spacing = (3.0, 2.0, 1.0)
+    figure = DRAW["synthesis"](results_of(1, patients={"P0": patient}))
+    ax = next(ax for ax in figure.axes if ax.images)
     columns, rows = np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())
     assert columns == pytest.approx(2 * rows)
 
 
-def test_distributions_draw_every_patient_and_join_them(drawn, scores):
+def test_distributions_draw_every_patient_and_join_them(drawn, results):
     axes = drawn["distributions"].axes
     assert len(axes) == 7
     dice = next(ax for ax in axes if ax.get_xlabel().startswith("Dice WT"))
     labels = [text.get_text() for text in dice.get_yticklabels()]
     assert labels == [
-        "floor: copy T1 + UNet", "CUTGAN + UNet", "Joint net", "UNet", "ceiling: real T1ce + UNet",
+        "floor: T1 + UNet", "CUTGAN + UNet", "Joint net", "UNet", "ceiling: real + UNet",
     ]  # fmt: skip
-    assert sum(len(dots.get_offsets()) for dots in dice.collections) == 5 * 4
-    lines = [line for line in dice.lines if len(line.get_xdata()) == 5]
-    assert len(lines) == 4 + 1  # patients, and the ticks of the means
-    values = by_patient(scores, SYSTEMS, "dice", "wt", "strict")
-    first = values.loc["P0", ["cutgan+unet", "joint"]]
-    np.testing.assert_allclose(lines[0].get_xdata()[1:3], first)
-    enhancing = next(ax for ax in axes if ax.get_xlabel().startswith("Dice ET"))
-    assert sum(len(dots.get_offsets()) for dots in enhancing.collections) == 5 * 3
-
-
-def test_boxes_are_drawn_of_enough_patients():
-    few, many = (
-        distributions(COHORT, made_up_scores(n), SYSTEMS, "strict").axes[0] for n in (4, 5)
+    values = by_patient(results, "dice", "wt", "strict")
+    dots = {line.get_gid(): line.get_xdata() for line in dice.lines if line.get_gid()}
+    assert len(dots) == 5
+    for run, of_run in dots.items():
+        np.testing.assert_allclose(of_run, values[run])
+    joined = [line for line in dice.lines if line.get_linestyle() == "-"]
+    assert len(joined) == 4
+    np.testing.assert_allclose(
+        joined[0].get_xdata()[1:3], values.loc["P0", ["cutgan+unet", "joint"]]
     )
+    enhancing = next(ax for ax in axes if ax.get_xlabel().startswith("Dice ET"))
+    drawn_dots = [line.get_xdata() for line in enhancing.lines if line.get_gid()]
+    assert np.isfinite(drawn_dots).sum() == 5 * 3
+
+
+def test_distributions_have_the_panels_that_the_metrics_show_at_most_four_abreast(results):
+    """Every metric is scored everywhere, but only `shown` regions are drawn, PSNR's not at all."""
+    scores = results.scores[results.scores["metric"] != "psnr"]
+    every = [
+        scores[(scores["metric"] == like) & (scores["region"] == "et")].assign(
+            metric=metric.name, region=region, postprocessing=metric.postprocessing
+        )
+        for metric in read_metrics().values()
+        if metric.name != "psnr"
+        for like in ("ssim" if metric.task == "synthesis" else "dice",)
+        for region in TASK_REGIONS[metric.task]
+    ]
+    figure = DRAW["distributions"](results_of(scores=pd.concat(every)))
+    titles = [ax.get_xlabel().rpartition("  ")[0] for ax in figure.axes]
+    tasks = ("segmentation", "synthesis")
+    assert titles == [
+        axis_title(metric.name, region)
+        for task in tasks
+        for metric in read_metrics().values()
+        if metric.task == task and metric.name != "psnr"
+        for region in metric.shown
+    ]
+    tops = [round(ax.get_position().y1, 3) for ax in figure.axes]
+    assert max(tops.count(top) for top in tops) <= 4
+
+
+def test_boxes_are_drawn_of_enough_patients(drawn):
+    few, many = drawn["distributions"].axes[0], DRAW["distributions"](results_of(5)).axes[0]
     assert len(many.lines) > len(few.lines) + 5
 
 
-def test_values_are_means_over_seeds(scores):
-    twice = pd.concat([scores, scores.assign(seed=1, value=scores["value"] + 0.2)])
-    once = by_patient(scores, SYSTEMS, "dice", "wt", "strict")
-    np.testing.assert_allclose(by_patient(twice, SYSTEMS, "dice", "wt", "strict"), once + 0.1)
-    assert list(once) == ["copy_t1+unet", "real_t1ce+unet", "cutgan+unet", "joint", "unet"]
+def ranked_results(values, metric="dice", region="wt"):
+    """Results of methods with these values per patient, named e0, e1, ..."""
+    rows = [Row(f"e{i}", f"Method {i}", "method", tasks=SEGMENTATION) for i in range(len(values))]
+    scores = [
+        [row.run, 0, f"P{p:02}", "", "strict", "segmentation", region, metric, "lcc", value, ""]
+        for row, of_row in zip(rows, values, strict=True)
+        for p, value in enumerate(of_row)
+    ]
+    return made_up_results(frame(scores), rows, protocols=("strict",))
+
+
+def test_ranks_are_those_of_table_v():
+    """A method that is best by far, two that change places, and one that is worst by far."""
+    rng = np.random.default_rng(0)
+    base = rng.uniform(0.4, 0.5, 20)
+    values = [
+        base - 0.3,
+        base + rng.normal(0, 0.05, 20),
+        base + rng.normal(0, 0.05, 20),
+        base + 0.3,
+    ]
+    results = ranked_results(values)
+    cells = measure(results, "table3_segmentation", "strict")
+    cells = cells[(cells["metric"] == "dice") & (cells["region"] == "wt")].set_index("run")
+    figure = DRAW["ranks"](results)
+    ax = titled(figure, "Dice WT")
+    order = cells.loc[["e0", "e1", "e2", "e3"], "mean"].sort_values(ascending=False).index
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert labels == [f"Method {run[1]}" for run in order] and ax.yaxis_inverted()
+    assert {run: tuple(xy) for run, xy in points(ax).items()} == {
+        run: (place + 1, place) for place, run in enumerate(order)
+    }
+    bars = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2]
+    expected = cells.loc[order, ["rank_low", "rank_high"]].to_numpy()
+    np.testing.assert_array_equal(bars, expected)
+    assert expected[1, 0] < expected[1, 1], "the two in the middle never change places"
+    texts = [text.get_text() for text in ax.texts]
+    shares = [f"{cells.loc[run, 'first']:.0%}" for run in order]
+    assert texts == ["n = 20", "first", shares[0], *(f"{share} *" for share in shares[1:])]
+    assert "differs from the best: p < 0.05" in said(figure)
+
+
+def test_equal_means_share_the_better_rank():
+    results = ranked_results([[0.5] * 8, [0.7] * 8, [0.7] * 8])
+    assert {run: xy[0] for run, xy in points(DRAW["ranks"](results).axes[0]).items()} == {
+        "e1": 1, "e2": 1, "e0": 3,
+    }  # fmt: skip
 
 
 def test_ranks_claim_nothing_of_few_patients(drawn):
     axes = drawn["ranks"].axes
-    assert len(axes) == 7
-    verdicts = [ax.texts[0].get_text() for ax in axes]
-    assert verdicts[0] == "n = 4: too few to test for differences"
-    assert "n = 3: too few to test for differences" in verdicts
-    best_on_top = [text.get_text() for text in axes[0].get_yticklabels()]
+    assert [ax.get_title(loc="left") for ax in axes] == [
+        "SSIM brain", "PSNR brain (dB)", "Dice WT", "Dice TC", "Dice ET",
+    ]  # fmt: skip
+    assert [ax.texts[0].get_text() for ax in axes] == [
+        f"n = {n}: too few patients for a test" for n in (4, 4, 4, 4, 3)
+    ]
+    best_on_top = [text.get_text() for text in axes[2].get_yticklabels()]
     assert best_on_top == ["UNet", "Joint net", "CUTGAN + UNet"]
-    assert not any(line.get_linewidth() == 2 for ax in axes for line in ax.lines)
+    assert not any("*" in text.get_text() for ax in axes for text in ax.texts)
+    assert "differs" not in said(drawn["ranks"])
 
 
-def test_critical_distance_is_demsars():
-    """Table 5(a) of Demsar 2006, q at 5 %: 2.343 for 3 systems, 2.728 for 5, 3.164 for 10."""
-    for systems, q in ((3, 2.343), (5, 2.728), (10, 3.164)):
-        expected = q * np.sqrt(systems * (systems + 1) / (6 * 20))
-        assert critical_distance(20, systems) == pytest.approx(expected, abs=2e-3)
+def test_a_mean_of_fewer_patients_has_no_rank_and_the_figure_says_so():
+    figure = DRAW["ranks"](ranked_results([[0.5] * 8, [0.7] * 8, [0.9] * 7 + [np.nan]]))
+    assert set(points(figure.axes[0])) == {"e0", "e1"}
+    assert "A method whose mean is of fewer patients has no rank." in said(figure)
 
 
-def test_friedman_is_demsars_example():
-    """Demsar 2006, Sec. 3.2.2: 14 data sets, 4 classifiers, chi2 = 9.28, F = 3.69, CD = 1.25."""
-    assert f.isf(iman_davenport(9.28, 14, 4), 3, 39) == pytest.approx(3.69, abs=0.01)
-    assert critical_distance(14, 4) == pytest.approx(1.25, abs=0.01)
-
-
-def test_bars_join_what_the_test_cannot_tell_apart():
-    rng = np.random.default_rng(0)
-    base = pd.DataFrame({"a": rng.normal(0, 1, 40), "b": rng.normal(0, 1, 40)})
-    ranking = rank(base.assign(c=base["a"] + 9, d=base["b"] + 9), higher_is_better=True)
-    assert ranking.p < 0.001 and ranking.alike == [(0, 1), (2, 3)]
-    same = pd.DataFrame(np.ones((20, 3)), columns=list("abc"))
-    assert rank(same, True).p == 1 and "no difference" in rank(same, True).verdict
-
-
-def test_similarity_vs_utility_has_a_point_a_method(drawn, scores):
+def test_similarity_vs_utility_has_one_point_per_method(drawn, results):
     ax = drawn["similarity_vs_utility"].axes[0]
     assert set(points(ax)) == {"copy_t1", "cutgan", "joint"}
-    ssim = by_patient(scores, SYSTEMS, "ssim", "et", "strict")["cutgan"].mean()
-    dice = by_patient(scores, SYSTEMS, "dice", "et", "strict")["cutgan+unet"].mean()
+    ssim = by_patient(results, "ssim", "et", "strict")["cutgan"].mean()
+    dice = by_patient(results, "dice", "et", "strict")["cutgan+unet"].mean()
     np.testing.assert_allclose(points(ax)["cutgan"], [ssim, dice])
     written = {text.get_text() for text in ax.texts}
-    assert written == {"floor: copy T1", "CUTGAN", "Joint net", "ceiling: real T1ce", "UNet"}
+    assert written == {
+        "floor: T1 submitted as T1ce", "CUTGAN", "Joint net", "ceiling: real T1ce", "UNet",
+    }  # fmt: skip
+    assert "quality? Tiny phantom" in said(drawn["similarity_vs_utility"])
 
 
-def test_cost_vs_quality_draws_what_was_trained_as_points(drawn):
+def test_cost_vs_quality_draws_trained_runs_as_points(drawn):
     dice, ssim = drawn["cost_vs_quality"].axes
-    assert "unet" in points(dice) and "cutgan+unet" in points(dice)
-    assert set(points(ssim)) == {"real_t1ce", "joint"}  # of these the made-up hours are above 0
+    assert set(points(dice)) == {"copy_t1+unet", "real_t1ce+unet", "cutgan+unet", "joint", "unet"}
+    assert set(points(ssim)) == {"cutgan", "joint"}
+    assert points(dice)["cutgan+unet"][0] == pytest.approx(0.3 + 0.4)  # the generator's too
+    written = {text.get_text() for text in ssim.texts}
+    assert {"floor: T1 submitted as T1ce", "ceiling: real T1ce"} <= written
     assert dice.get_xscale() == "log" and "hours" in dice.get_xlabel()
 
 
-def test_hours_count_the_generator_and_what_a_run_goes_on_from():
-    rows = [["cutgan", 0, 1, 1, 3600, 3600, 1, "CPU", 1], ["m+unet", 0, 1, 1, 1, 1, 1, "CPU", 1]]
-    rows += [["cutgan+unet", 0, 1, 1, 1800, 1800, 1, "CPU", 1]]
-    rows += [["cutgan.joint", 0, 1, 1, 1800, 1800, 1, "CPU", 1]]
-    rows += [["copy_t1+unet", 0, 1, 1, 900, 1800, 1, "CPU", 1]]
-    trainings = [
-        Training("copy_t1", "control", trained=False),
-        Training("copy_t1+unet", "segmentation"),
-        Training("cutgan", "synthesis"),
-        Training("cutgan+unet", "segmentation"),
-        Training("cutgan.joint", "joint", continues="cutgan"),
-        Training("m", "synthesis"),
-        Training("m+unet", "segmentation"),
-    ]
-    systems = [System(training.system, training.system, "entry") for training in trainings]
-    took = hours(read_published(), pd.DataFrame(rows, columns=COST_COLUMNS), systems, trainings)
-    assert took == pytest.approx(
-        {"copy_t1": 0, "copy_t1+unet": 0.5, "cutgan": 1, "cutgan+unet": 1.5, "cutgan.joint": 1.5}
-    )
-
-
-def test_training_curves_have_a_panel_a_run_and_a_colour_a_kind_of_loss(drawn):
+def test_training_curves_have_one_panel_per_run_and_one_colour_per_kind_of_loss(drawn):
     figure = drawn["training_curves"]
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
     assert titles == ["CUTGAN", "Joint net", "UNet"]
@@ -390,110 +505,109 @@ def test_training_curves_have_a_panel_a_run_and_a_colour_a_kind_of_loss(drawn):
     assert keys == ["D", "GAN", "cross_entropy", "validation Dice"]
 
 
-def test_attention_has_a_map_a_modality(drawn):
-    maps = [i for ax in drawn["attention"].axes for i in ax.images if i.cmap.name == "cividis"]
+def test_attention_has_a_map_per_modality_of_the_median_patient(drawn):
+    figure = drawn["attention"]
+    maps = [image for ax in figure.axes for image in ax.images if image.cmap.name == "cividis"]
     assert len(maps) == 2 * 3
     assert {tuple(image.get_clim()) for image in maps} == {(0, 1)}
     assert maps[0].get_extent() == [-0.5, 23.5, 23.5, -0.5]
+    assert "Patient: the median of 4 test patients by Dice ET" in said(figure)
 
 
 def test_patients_are_chosen_by_rank_or_all_shown():
     means = pd.Series([0.3, 0.9, np.nan, 0.1, 0.5], index=list("abcde"))
-    assert choose(means) == {"b": "best", "a": "median", "d": "worst"}
-    assert choose(means[:3]) == {"a": "", "b": "", "c": ""}
-    assert choose(means * np.nan) == {"a": "", "b": "", "c": ""}
+    assert best_median_worst(means) == {"b": "best", "a": "median", "d": "worst"}
+    assert best_median_worst(means[:3]) == {"a": "", "b": "", "c": ""}
+    assert best_median_worst(means * np.nan) == {"a": "", "b": "", "c": ""}
 
 
-def test_patients_are_ranked_by_the_entries_alone(scores):
-    entries = by_patient(scores, SYSTEMS, "dice", "wt", "strict")[["cutgan+unet", "joint", "unet"]]
-    means = mean_of_entries(scores, SYSTEMS, "dice", "wt", "strict")
-    np.testing.assert_allclose(means, entries.mean(axis=1))
+def test_patients_are_ranked_by_the_methods_alone(results):
+    """Floors and ceilings would turn the order of the patients round."""
+    scores = results.scores
+    place = scores["patient"].str[1:].astype(float)
+    method = scores["run"].isin([row.run for row in ROWS if row.role == "method"])
+    dice = scores["metric"] == "dice"
+    turned = scores["value"].mask(dice, np.where(method, 0.5 + place / 10, 1 - place / 4))
+    changed = results_of(scores=scores.assign(value=turned))
+    chosen, rule = choose(changed, "dice", "wt")
+    assert chosen == {"P3": "best", "P1": "median", "P0": "worst"}
+    assert rule == "best, median and worst of 4 test patients by Dice WT, mean over the methods"
 
 
-def test_what_failed_is_left_out_and_named(scores, drawn):
-    systems = [*SYSTEMS, FAILED]
+def test_a_failed_run_is_left_out_and_named(drawn):
     for name, figure in drawn.items():
         assert "Without" not in said(figure), name
-    cases = made_up_cases()
-    for figure in (
-        fig4_synthesis(COHORT, cases, systems, ""),
-        distributions(COHORT, scores, systems, "strict"),
-        ranks(COHORT, scores, systems, "strict"),
-        similarity_vs_utility(COHORT, scores, systems, "strict"),
-        cost_vs_quality(COHORT, scores, {"cutgan": 1.0, "joint": 2.0}, systems, "strict"),
-        conventions(COHORT, scores, systems),
-    ):
-        assert "(failed: train: loss is NaN): DRIT++." in said(figure)
+    results = results_of(2, [*ROWS, FAILED])
+    for name in set(NAMES) - {"segmentation", "training_curves", "attention"}:
+        assert "(failed: train: loss is NaN): DRIT++." in said(DRAW[name](results)), name
 
 
-def test_nothing_to_draw_is_said():
-    nothing = made_up_scores(0)
-    figures = [draw(COHORT, nothing, SYSTEMS, "strict")
-               for draw in (distributions, ranks, similarity_vs_utility)]  # fmt: skip
-    figures += [
-        cost_vs_quality(COHORT, nothing, {}, SYSTEMS, "strict"),
-        conventions(COHORT, nothing, SYSTEMS),
-        training_curves(COHORT, {}, SYSTEMS),
-        attention(COHORT, [], SYSTEMS, ""),
-        fig4_synthesis(COHORT, [], SYSTEMS, ""),
-        fig5_segmentation(COHORT, [], SYSTEMS, ""),
-    ]
-    for figure in figures:
-        assert len(figure.axes) == 1 and figure.axes[0].texts[0].get_text().endswith(".")
+def test_each_figure_says_that_there_is_nothing_to_draw():
+    nothing = results_of(0, histories={}, costs=cost_frame())
+    for name, draw in DRAW.items():
+        figure = draw(nothing)
+        assert len(figure.axes) == 1, name
+        assert figure.axes[0].texts[0].get_text().endswith("."), name
 
 
-def ranked_scores():
-    """Dice WT of four entries: their order, that of three of them turned round, and a tie."""
+@pytest.mark.parametrize("name", ["similarity_vs_utility", "training_curves"])
+def test_dollars_in_names_are_no_formula(name):
+    """`$_$` is an error of matplotlib's mathtext."""
+    rows = [replace(row, label=f"{row.label} $_$") for row in ROWS]
+    losses = {("unet", 0): pd.DataFrame({"epoch": [1], "$_$": [1.0]})}
+    figure = DRAW[name](results_of(2, rows, title="costs $_$ and $", histories=losses))
+    pixels(figure)
+    assert "$_$ and $" in said(figure)
+
+
+def conventions_results():
+    """Dice WT of four methods: their order, that of three of them reversed, and a tie."""
     under = {
         ("strict", "lcc"): [0.8, 0.7, 0.6, 0.5],
         ("slice_dice", "lcc"): [0.1, 0.2, 0.3, np.nan],
         ("strict", "none"): [0.4, 0.4, 0.4, 0.3],
     }
-    return pd.DataFrame(
-        [
-            [f"e{i}", 0, "P0", "", protocol, "segmentation", "wt", "dice", after, value, ""]
-            for (protocol, after), values in under.items()
-            for i, value in enumerate(values)
-        ],
-        columns=COLUMNS,
-    )
+    scores = [
+        [f"e{i}", 0, "P0", "", protocol, "segmentation", "wt", "dice", after, value, ""]
+        for (protocol, after), values in under.items()
+        for i, value in enumerate(values)
+    ]
+    rows = [Row(f"e{i}", f"Method {i}", "method", tasks=SEGMENTATION) for i in range(4)]
+    return made_up_results(frame(scores), rows)
 
 
 def test_lines_of_conventions_are_ranks():
-    entries = [System(f"e{i}", f"Entry {i}", "entry", tasks=SEGMENTATION) for i in range(4)]
-    figure = conventions(COHORT, ranked_scores(), entries)
+    figure = DRAW["conventions"](conventions_results())
     (ax,) = figure.axes
     assert ax.get_title(loc="left") == "Dice WT ↑"
     titles = [text.get_text() for text in ax.get_xticklabels()]
     assert titles == ["strict", "slice mean", "all components"]
     lines = {line.get_gid(): line.get_ydata() for line in ax.lines if line.get_gid()}
-    ranks = {system: [int(y) if y == y else None for y in ys] for system, ys in lines.items()}
+    ranks = {run: [int(y) if y == y else None for y in ys] for run, ys in lines.items()}
     assert ranks == {"e0": [1, 3, 1], "e1": [2, 2, 1], "e2": [3, 1, 1], "e3": [4, None, 4]}
     assert len({ys[-1] for ys in lines.values()}) == 4, "a tie hides a line"
     assert ax.yaxis_inverted()
 
 
-def test_names_of_conventions_lie_apart_and_on_the_page():
-    """Nine entries that all end in one rank, as where none finds the region."""
-    entries = [
-        System(f"e{i}", f"Three encoders, averaged {i} + UNet", "entry", tasks=SEGMENTATION)
+def test_names_of_conventions_are_apart_and_on_the_page():
+    """Nine methods that all end in one rank, as where none finds the region."""
+    rows = [
+        Row(f"e{i}", f"Three encoders, averaged {i} + UNet", "method", tasks=SEGMENTATION)
         for i in range(9)
     ]
-    scores = pd.DataFrame(
-        [
-            [entry.id, 0, "P0", "", "strict", "segmentation", region, metric, after, 0.5, ""]
-            for entry in entries
-            for metric in ("dice", "assd")
-            for region in ("wt", "et")
-            for after in ("lcc", "none")
-        ],
-        columns=COLUMNS,
-    )
-    figure = conventions(COHORT, scores, entries)
+    scores = [
+        [row.run, 0, "P0", "", "strict", "segmentation", region, metric, after, 0.5, ""]
+        for row in rows
+        for metric in ("dice", "assd")
+        for region in ("wt", "et")
+        for after in ("lcc", "none")
+    ]
+    figure = DRAW["conventions"](made_up_results(frame(scores), rows))
     page = figure.bbox
+    assert len(figure.axes) == 4
     for ax in figure.axes:
         names = [text for text in ax.texts if text.get_text()]
-        assert len(names) == len(entries)
+        assert len(names) == len(rows)
         boxes = [text.get_window_extent() for text in names]
         boxes += [text.get_window_extent() for text in ax.get_xticklabels()]
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
@@ -504,23 +618,21 @@ def test_labels_cover_neither_each_other_nor_points():
     rng = np.random.default_rng(3)
     places = [tuple(place) for place in rng.uniform(0, 1, (9, 2))]
     with styled():
-        ax = Sheet(3.5, 2.9, "Title", []).axes(0.4, 0, 3, 2.8)
+        ax = Canvas(3.5, 2.9, "Title", []).axes(0.4, 0, 3, 2.8)
         ax.plot(*np.transpose(places), "o")
         ax.margins(0.12)
-        direct_labels(ax, places, [f"Method {i} + UNet" for i in range(9)], {"floor": 0.5})
+        label_points(ax, places, [f"Method {i} + UNet" for i in range(9)], {"floor": 0.5})
         boxes = [text.get_window_extent() for text in ax.texts]
+    assert len(boxes) == 10
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     dots = ax.transData.transform(places)
     assert not any(box.contains(*dot) for box in boxes for dot in dots)
 
 
-def test_files_repeat_byte_for_byte_and_embed_their_fonts(scores, tmp_path):
-    cases = made_up_cases(1)
-    for name, draw in {
-        "pictures": lambda: fig4_synthesis(COHORT, cases, SYSTEMS[-2:], ""),
-        "chart": lambda: similarity_vs_utility(COHORT, scores, SYSTEMS, "strict"),
-    }.items():
-        first, second = (save(draw(), tmp_path / place, name) for place in ("a", "b"))
+def test_files_repeat_byte_for_byte_and_embed_their_fonts(tmp_path):
+    results = results_of(1, ROWS[-4:])
+    for name in ("synthesis", "similarity_vs_utility"):
+        first, second = (save(DRAW[name](results), tmp_path / folder, name) for folder in "ab")
         assert [path.name for path in first] == [f"{name}.png", f"{name}.pdf"]
         for one, other in zip(first, second, strict=True):
             assert one.read_bytes() == other.read_bytes(), one.name

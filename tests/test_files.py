@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import files
 from benchmarks.errors import InputError
-from benchmarks.files import place, write_atomically, write_gzip
+from benchmarks.files import link_or_copy, write_atomically, write_gzip
 
 
 def test_a_failed_write_keeps_what_was_there(tmp_path):
@@ -82,7 +82,7 @@ def test_placing_needs_no_room(tmp_path):
     source.write_bytes(b"weights")
     os.utime(source, (0, 0))
     for _ in range(2):
-        place(source, path)
+        link_or_copy(source, path)
         assert path.samefile(source) and path.stat().st_mtime > time.time() - 60
     path.unlink()
     assert source.read_bytes() == b"weights"
@@ -95,7 +95,7 @@ def test_placing_copies_where_there_are_no_links(tmp_path, monkeypatch):
 
     monkeypatch.setattr(files.os, "link", refuse)
     (tmp_path / "source").write_bytes(b"weights")
-    place(tmp_path / "source", tmp_path / "path")
+    link_or_copy(tmp_path / "source", tmp_path / "path")
     assert (tmp_path / "path").read_bytes() == b"weights"
     assert not (tmp_path / "path").samefile(tmp_path / "source")
 

@@ -22,13 +22,13 @@ from hypothesis import strategies as st
 from made_up import AFFINE, stored_cohort, write_cohort
 
 from benchmarks import config
-from benchmarks.cohorts.brats import find_patients, read_patient
+from benchmarks.cohorts.sources.brats import find_patients, read
 from benchmarks.cohorts.split import SPLITS, read_split
-from benchmarks.cohorts.store import StoredPatient, map_array
+from benchmarks.cohorts.store import Scan, StoredPatient, map_array
 from benchmarks.errors import InputError
 from benchmarks.reporting.published import PUBLISHED, read_published
-from benchmarks.reporting.tables import COLUMNS, read_scores
-from methods.contract import MethodError
+from benchmarks.reporting.scores import COLUMNS, read_scores
+from methods.errors import MethodError
 from methods.registry import Method
 from workflow.training import checkpoint
 
@@ -94,14 +94,14 @@ def reads(read: Callable[[Path], object], path: Path, content: bytes | str) -> o
 def patient(folder):
     write_cohort(folder / "data", ["P0"], SHAPE)
     (files,) = find_patients(folder / "data")
-    return files, files.t2.read_bytes(), read_patient(files)
+    return files, files.t2.read_bytes(), read(files)
 
 
 @fuzz
 @given(change=damage())
 def test_a_compressed_image_is_read_as_it_was_or_not_at_all(patient, change):
     files, stored, before = patient
-    after = reads(lambda _: read_patient(files), files.t2, change(stored))
+    after = reads(lambda _: read(files), files.t2, change(stored))
     if after is not None:
         np.testing.assert_array_equal(after.volumes["t2"], before.volumes["t2"])
 
@@ -111,7 +111,7 @@ def test_a_compressed_image_is_read_as_it_was_or_not_at_all(patient, change):
 def test_an_image_of_a_damaged_header(patient, change):
     files, stored, _ = patient
     data = gzip.compress(change(gzip.decompress(stored)), mtime=0)
-    after = reads(lambda _: read_patient(files), files.t2, data)
+    after = reads(lambda _: read(files), files.t2, data)
     if after is not None:
         assert after.volumes["t2"].shape == after.volumes["t1"].shape == after.labels.shape
         assert np.isfinite(after.volumes["t2"]).all()
@@ -126,7 +126,7 @@ def test_an_image_of_another_value_in_its_header(patient, place, value):
     files, stored, _ = patient
     data = bytearray(gzip.decompress(stored))
     data[place : place + len(value)] = value
-    after = reads(lambda _: read_patient(files), files.t2, bytes(data))
+    after = reads(lambda _: read(files), files.t2, bytes(data))
     if after is not None:
         assert after.volumes["t2"].shape == after.labels.shape
         assert np.isfinite(after.volumes["t2"]).all()
@@ -144,7 +144,7 @@ def test_a_segmentation_of_any_values(folder, patient, values, dtype):
     files.t2.write_bytes(stored)
     kept = files.seg.read_bytes()
     data = nib.Nifti1Image(labels, AFFINE).to_bytes()
-    after = reads(lambda _: read_patient(files), files.seg, data)
+    after = reads(lambda _: read(files), files.seg, data)
     files.seg.write_bytes(kept)
     if after is not None:
         # The reader computes in float32, to which 1e-300 is 0.
@@ -191,9 +191,10 @@ SETTINGS = st.recursive(
     max_leaves=5,
 )
 KEYS = ["title", "cohort", "results", "speed", "results.seeds", "results.split", "results.slices",
-        "results.training", "results.entries", "results.segmentor", "results.params",
+        "results.training", "results.methods", "results.segmentor", "results.params",
         "results.protocols", "results.split.fractions", "results.slices.crop",
-        "results.params.unet", "speed.threads", "cohort.seed", "cohort.path"]  # fmt: skip
+        "results.params.unet", "speed.threads", "cohort.seed", "cohort.path",
+        "cohort.source"]  # fmt: skip
 
 
 @fuzz
@@ -260,7 +261,7 @@ def test_a_damaged_table_of_scores(folder, change):
     if scores is not None:
         assert list(scores.columns) == COLUMNS
         assert scores["value"].dropna().between(-1e-6, np.inf).all()
-        assert not (scores["system"].isna() | scores["note"].isna()).any()
+        assert not (scores["run"].isna() | scores["note"].isna()).any()
 
 
 # Arrays, descriptions, weights
@@ -310,7 +311,7 @@ def stored(folder):
     return path, path.read_bytes()
 
 
-def opened(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def opened(path: Path) -> Scan:
     patient = StoredPatient(path.parent, path.stem)
     return patient.volume(32)
 
@@ -319,9 +320,9 @@ def opened(path: Path) -> tuple[np.ndarray, np.ndarray]:
 @given(change=damage())
 def test_a_damaged_description_of_a_stored_patient(stored, change):
     path, before = stored
-    made = reads(opened, path, change(before))
-    if made is not None:
-        assert made[0].shape[0] == 4 and np.isfinite(made[0]).all()
+    scan = reads(opened, path, change(before))
+    if scan is not None:
+        assert scan.images.shape[0] == 4 and np.isfinite(scan.images).all()
 
 
 @fuzz
@@ -337,6 +338,6 @@ def test_a_stored_patient_described_otherwise(stored, data, value):
 @given(change=damage())
 def test_a_damaged_checkpoint(folder, change):
     file = io.BytesIO()
-    torch.save({"digest": "x", "entry": {"net": {"weight": torch.zeros(4, 3)}}}, file)
+    torch.save({"digest": "x", "model": {"net": {"weight": torch.zeros(4, 3)}}}, file)
     content = reads(checkpoint.load, folder / "last.pt", change(file.getvalue()))
     assert content is None or isinstance(content, dict)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from methods.contract import Batch, Params, Synthesizer, frozen
+from methods.contract import Batch, Synthesizer, frozen
 from methods.layers.blur import BlurDown, BlurUp
 from methods.layers.init import initialise, xavier
 from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
@@ -17,7 +17,6 @@ from methods.layers.patchnce import PatchHeads, draw_positions, identical_share,
 from methods.layers.resnet import TAPS, Decoder, Encoder
 from methods.layers.unet import UNet
 from methods.maf_net.fusion import Average, MAFBlock
-from methods.registry import discover
 
 PAPER = 224
 
@@ -28,14 +27,12 @@ def parameters(*networks: nn.Module) -> int:
 
 @pytest.fixture(scope="module")
 def cutgan():
-    method = discover()["cutgan"]
-    return method.entry(method.params("base", {}), 3)
+    return checks.build("cutgan")
 
 
 @pytest.fixture(scope="module")
 def maf_net():
-    method = discover()["maf_net"]
-    return method.entry(method.params("joint", {}), 3)
+    return checks.build("maf_net", "joint")
 
 
 def test_cutgan_has_the_official_networks_parameters(cutgan):
@@ -197,23 +194,21 @@ def test_discriminator_loss_halves_and_detaches():
 )
 def test_readings_of_the_paper_are_options(option, heads):
     """Each of them trains, and differs from the default after one step."""
-    method = discover()["maf_net"]
     small = {"width": 2, "head_features": 8}
-    entries = []
+    models = []
     for overrides in (small, small | option):
         torch.manual_seed(0)
-        entries.append(method.entry(method.params("base", overrides), 3))
-        checks.train(entries[-1], range(1))
-    assert len(entries[1].heads) == heads
-    assert not checks.same(checks.weights(entries[0]), checks.weights(entries[1]))
+        models.append(checks.build("maf_net", **overrides))
+        checks.train(models[-1], range(1))
+    assert len(models[1].heads) == heads
+    assert not checks.same(checks.weights(models[0]), checks.weights(models[1]))
 
 
 def test_nine_blocks_may_all_lie_in_the_encoders():
-    method = discover()["maf_net"]
     small = {"width": 2, "head_features": 8, "encoder_blocks": 9, "decoder_blocks": 0}
-    entry = method.entry(method.params("base", small), 3)
-    assert entry.encoders[0].taps == TAPS
-    checks.train(entry, range(1))
+    model = checks.build("maf_net", **small)
+    assert model.encoders[0].taps == TAPS
+    checks.train(model, range(1))
 
 
 def test_initialisation():
@@ -273,20 +268,20 @@ class Twice(Synthesizer):
 
 def test_under_autocast_a_network_is_used_with_its_new_weights():
     torch.manual_seed(0)
-    entry, images = Twice(Params(), 3), torch.ones(1, 3, 8, 8)
+    model, images = Twice(None, 3), torch.ones(1, 3, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
-        after = entry.train_step(Batch(images, images[:, :1], images[:, 0].long()))["after"]
+        after = model.train_step(Batch(images, images[:, :1], images[:, 0].long()))["after"]
     with torch.autocast("cpu", torch.bfloat16):
-        assert after == entry.network(images).float().mean()
+        assert after == model.network(images).float().mean()
 
 
 def test_a_clipped_step_is_no_longer_than_that():
     torch.manual_seed(0)
-    entry = Twice(Params(), 3)
-    before = [p.detach().clone() for p in entry.network.parameters()]
-    entry.update(100 * entry.network(torch.ones(1, 3, 8, 8)).mean(), entry.optimizer, clip=0.5)
+    model = Twice(None, 3)
+    before = [p.detach().clone() for p in model.network.parameters()]
+    model.update(100 * model.network(torch.ones(1, 3, 8, 8)).mean(), model.optimizer, clip=0.5)
     moved = torch.cat(
-        [(p - b).flatten() for p, b in zip(entry.network.parameters(), before, strict=True)]
+        [(p - b).flatten() for p, b in zip(model.network.parameters(), before, strict=True)]
     )
     assert moved.norm().item() == pytest.approx(0.5, rel=1e-4)
 

@@ -18,19 +18,20 @@ from made_up import stored_cohort
 from torch import nn
 
 from benchmarks.errors import InputError
-from benchmarks.reporting.cost import COLUMNS
+from benchmarks.reporting.costs import COLUMNS
 from benchmarks.scoring.overlap import dice
-from methods.contract import Params, Segmentor, Synthesizer
+from methods.contract import Segmentor, Synthesizer
 from workflow.inference import segment
 from workflow.training import checkpoint
 from workflow.training.checkpoint import Checkpoints
 from workflow.training.cost import Cost, Meter
-from workflow.training.data import View
-from workflow.training.loop import Job, Output, TrainingError, fit
+from workflow.training.job import Job, Output
+from workflow.training.loop import TrainingError, fit
 from workflow.training.machine import Machine
 from workflow.training.progress import Progress
 from workflow.training.seeding import derive, seed_torch
 from workflow.training.validation import REGIONS, mean_dice
+from workflow.training.view import View
 
 CPU = Machine(torch.device("cpu"))
 
@@ -81,10 +82,9 @@ class Thresholder(Segmentor):
         tumour = (inputs[:, 2:3] > off - 0.2).float()
         return torch.cat([0.5 - tumour, tumour, -tumour, -tumour], dim=1)
 
-    def training(self, mode):
-        if mode:
-            self.network.epoch += 1
-        return super().training(mode)
+    def train(self):
+        self.network.epoch += 1
+        return super().train()
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +110,13 @@ def job(cohort, **changes) -> Job:
     return Job(**(settings | changes))
 
 
-def made(entry=Painter):
+def made(model=Painter):
     seed_torch(0, "weights")
-    return entry(Params(), 3)
+    return model(None, 3)
 
 
-def run(entry, job, folder, machine=CPU):
-    return fit(entry, job, machine, output(folder))
+def run(model, job, folder, machine=CPU):
+    return fit(model, job, machine, output(folder))
 
 
 def output(folder) -> Output:
@@ -150,10 +150,10 @@ def test_interrupted_training_ends_in_the_same_weights(cohort, tmp_path, dies_at
     assert same(weights(whole), weights(second))
 
 
-@pytest.mark.parametrize("entry", [Painter, Triple])
-def test_resident_slices_train_the_same_weights(cohort, tmp_path, entry):
+@pytest.mark.parametrize("model", [Painter, Triple])
+def test_resident_slices_train_the_same_weights(cohort, tmp_path, model):
     """Also where a training that read its slices from the disk was interrupted."""
-    whole, first, second = (made(entry) for _ in range(3))
+    whole, first, second = (made(model) for _ in range(3))
     history = run(whole, job(cohort), tmp_path / "whole")
     first.dies_at = 7
     with pytest.raises(KeyboardInterrupt):
@@ -192,8 +192,8 @@ def test_a_training_that_has_ended_is_not_repeated(cohort, tmp_path):
     assert finished_files(tmp_path) == before
 
 
-@pytest.mark.parametrize("entry", [Painter, Thresholder])
-def test_of_the_epochs_only_those_that_may_be_needed_are_kept(cohort, tmp_path, entry, monkeypatch):
+@pytest.mark.parametrize("model", [Painter, Thresholder])
+def test_of_the_epochs_only_those_that_may_be_needed_are_kept(cohort, tmp_path, model, monkeypatch):
     """The newest, the one before, and the best: Thresholder's second."""
     kept = []
     save = Checkpoints.save
@@ -203,9 +203,9 @@ def test_of_the_epochs_only_those_that_may_be_needed_are_kept(cohort, tmp_path, 
         kept.append([int(path.stem[-5:]) for path in sorted(self.folder.glob("epoch-*"))])
 
     monkeypatch.setattr(Checkpoints, "save", saved)
-    run(made(entry), job(cohort, epochs=5, validated=entry is Thresholder), tmp_path)
+    run(made(model), job(cohort, epochs=5, validated=model is Thresholder), tmp_path)
     assert kept[:3] == [[1], [1, 2], [2, 3]]
-    assert kept[3:] == ([[2, 3, 4], [2, 4, 5]] if entry is Thresholder else [[3, 4], [4, 5]])
+    assert kept[3:] == ([[2, 3, 4], [2, 4, 5]] if model is Thresholder else [[3, 4], [4, 5]])
 
 
 def cut_short(path):
@@ -246,12 +246,12 @@ class Evil:
 
 
 @pytest.mark.parametrize("damage", [cut_short, flip_a_weight, empty, hold_a_list, hide_code])
-@pytest.mark.parametrize("entry", [Painter, Thresholder])
+@pytest.mark.parametrize("model", [Painter, Thresholder])
 @pytest.mark.parametrize("which", [[-1], [0], [-1, -2]])
-def test_a_damaged_checkpoint_is_passed_over(cohort, tmp_path, capsys, damage, entry, which):
-    whole = job(cohort, epochs=5, validated=entry is Thresholder)
-    run(made(entry), whole, tmp_path / "whole")
-    first = made(entry)
+def test_a_damaged_checkpoint_is_passed_over(cohort, tmp_path, capsys, damage, model, which):
+    whole = job(cohort, epochs=5, validated=model is Thresholder)
+    run(made(model), whole, tmp_path / "whole")
+    first = made(model)
     first.dies_at = 17
     train_step = type(first).train_step
     calls = []
@@ -269,21 +269,21 @@ def test_a_damaged_checkpoint_is_passed_over(cohort, tmp_path, capsys, damage, e
     for index in which:
         damage(there[index])
     capsys.readouterr()
-    run(made(entry), whole, tmp_path / "cut")
+    run(made(model), whole, tmp_path / "cut")
     said = capsys.readouterr().err
     # What is older than what is gone on from is not looked at, unless it is the best.
-    assert f"Passed over: {there[which[0]]}" in said or which == [0]
+    assert f"Skipped: {there[which[0]]}" in said or which == [0]
     assert not list(tmp_path.rglob("broken-in"))
     a, b = (checkpoint.load(tmp_path / name / "weights.pt") for name in ("whole", "cut"))
     assert alike(a, b)
 
 
 def test_the_cost_is_counted_by_the_training_itself(cohort, tmp_path):
-    entry = made()
-    run(entry, job(cohort), tmp_path)
+    model = made()
+    run(model, job(cohort), tmp_path)
     told = cost(tmp_path)
     assert list(told) == COLUMNS
-    assert (told["system"], told["seed"], told["device"]) == ("test", "0", "CPU")
+    assert (told["run"], told["seed"], told["device"]) == ("test", "0", "CPU")
     assert (told["updates"], told["images"]) == ("12", "24")
     assert told["parameters"] == str(3 * 9 + 1)
     assert 0 < float(told["core_seconds"]) < 60
@@ -297,9 +297,9 @@ def test_an_update_of_several_batches_is_one_update_of_more_images(cohort, tmp_p
 
 
 def test_a_network_that_two_share_counts_once(cohort, tmp_path):
-    entry = made()
-    entry.part = entry.network[0]
-    run(entry, job(cohort, epochs=1), tmp_path)
+    model = made()
+    model.part = model.network[0]
+    run(model, job(cohort, epochs=1), tmp_path)
     assert cost(tmp_path)["parameters"] == str(3 * 9 + 1)
 
 
@@ -362,12 +362,12 @@ def test_a_gpu_counts_its_own_memory(monkeypatch):
     assert len(calls) == 3 and {device for _, device in calls} == {second}
 
 
-@pytest.mark.parametrize("entry", [Painter, Thresholder])
-def test_the_weights_hold_no_times(cohort, tmp_path, entry):
+@pytest.mark.parametrize("model", [Painter, Thresholder])
+def test_the_weights_hold_no_times(cohort, tmp_path, model):
     for name in ("a", "b"):
-        run(made(entry), job(cohort, epochs=2, validated=entry is Thresholder), tmp_path / name)
+        run(made(model), job(cohort, epochs=2, validated=model is Thresholder), tmp_path / name)
     a, b = (checkpoint.load(tmp_path / name / "weights.pt") for name in ("a", "b"))
-    assert set(a) == {"digest", "history", "inputs", "patients", "entry"}
+    assert set(a) == {"digest", "history", "inputs", "patients", "model"}
     assert alike(a, b)
 
 
@@ -404,15 +404,15 @@ def finished_files(folder):
 
 
 @pytest.mark.parametrize("snakemake", [False, True])
-@pytest.mark.parametrize("entry", [Painter, Thresholder])
+@pytest.mark.parametrize("model", [Painter, Thresholder])
 def test_a_kill_between_any_two_changes_of_the_disk_is_made_good(
-    cohort, tmp_path, monkeypatch, entry, snakemake
+    cohort, tmp_path, monkeypatch, model, snakemake
 ):
     """By the same command, also after Snakemake has deleted the outputs that its rule declares."""
-    whole = job(cohort, epochs=2, validated=entry is Thresholder)
+    whole = job(cohort, epochs=2, validated=model is Thresholder)
     with monkeypatch.context() as patch:
         changes = Dying(patch)
-        run(made(entry), whole, tmp_path / "whole")
+        run(made(model), whole, tmp_path / "whole")
     assert changes.changes >= 7
     expected = finished_files(tmp_path / "whole")
     weights = checkpoint.load(tmp_path / "whole" / "weights.pt")
@@ -421,14 +421,14 @@ def test_a_kill_between_any_two_changes_of_the_disk_is_made_good(
         folder = tmp_path / str(after)
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             Dying(patch, after)
-            run(made(entry), whole, folder)
+            run(made(model), whole, folder)
         left = finished_files(folder)
         assert "weights.pt" not in left or left.keys() == expected.keys()
         before = left.get("cost.csv")
         if snakemake:
             for name in ("weights.pt", "cost.csv"):
                 (folder / name).unlink(missing_ok=True)
-        run(made(entry), whole, folder)
+        run(made(model), whole, folder)
         found = finished_files(folder)
         assert found.keys() == expected.keys() and not list(folder.rglob(".*.tmp"))
         assert alike(checkpoint.load(folder / "weights.pt"), weights)
@@ -438,10 +438,10 @@ def test_a_kill_between_any_two_changes_of_the_disk_is_made_good(
 
 
 def test_unvalidated_training_keeps_the_last_epoch(cohort, tmp_path):
-    entry = made()
-    history = run(entry, job(cohort), tmp_path)
-    kept = checkpoint.load(tmp_path / "weights.pt")["entry"]["networks"]["network"]
-    assert all(torch.equal(kept[key], value) for key, value in entry.network.state_dict().items())
+    model = made()
+    history = run(model, job(cohort), tmp_path)
+    kept = checkpoint.load(tmp_path / "weights.pt")["model"]["networks"]["network"]
+    assert all(torch.equal(kept[key], value) for key, value in model.network.state_dict().items())
     assert [set(epoch) for epoch in history] == [{"epoch", "L1"}] * 3
 
 
@@ -450,7 +450,7 @@ def test_validated_training_keeps_the_best_epoch(cohort, tmp_path):
     dices = [epoch["val_dice"] for epoch in history]
     assert dices.index(max(dices)) == 1, dices
     kept = checkpoint.load(tmp_path / "weights.pt")
-    assert kept["entry"]["networks"]["network"]["epoch"] == 2
+    assert kept["model"]["networks"]["network"]["epoch"] == 2
     assert len(kept["history"]) == 4
 
 
@@ -463,18 +463,18 @@ def test_another_seed_trains_other_weights(cohort, tmp_path):
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_the_training(cohort, tmp_path, factor):
-    entry = made()
-    entry.factor = factor
+    model = made()
+    model.factor = factor
     with pytest.raises(TrainingError, match=r"test: loss L1 is (nan|inf) in epoch 1"):
-        run(entry, job(cohort), tmp_path)
+        run(model, job(cohort), tmp_path)
     assert not (tmp_path / "weights.pt").exists()
 
 
 def test_a_loss_that_grows_beyond_all_bounds_stops_the_training(cohort, tmp_path):
-    entry = made()
-    entry.factor = 1e8
+    model = made()
+    model.factor = 1e8
     with pytest.raises(TrainingError, match=r"test: loss L1 is .*e\+0\d in epoch 1"):
-        run(entry, job(cohort), tmp_path)
+        run(model, job(cohort), tmp_path)
 
 
 @pytest.mark.parametrize("damage", [cut_short, flip_a_weight])
@@ -539,15 +539,15 @@ def test_missing_weights_are_named(tmp_path):
 
 def test_validation_dice_is_the_protocols(cohort):
     """Two regions undefined or not: the mean agrees with the scoring's Dice."""
-    entry, view = made(Thresholder), View(("t1", "t2", "flair"), crop=64)
-    found = mean_dice(entry, cohort, view, torch.device("cpu"), 3)
+    model, view = made(Thresholder), View(("t1", "t2", "flair"), crop=64)
+    found = mean_dice(model, cohort, view, torch.device("cpu"), 3)
     expected = []
     for region in REGIONS.values():
         values = []
         for patient in cohort:
-            labels = patient.volume(64)[1]
+            labels = patient.volume(64).labels
             inputs = torch.from_numpy(view.volume(patient))
-            predicted = entry.segment(inputs).argmax(1).numpy()
+            predicted = model.segment(inputs).argmax(1).numpy()
             truth, guess = np.isin(labels, region), np.isin(predicted, region)
             values.append(dice(truth, guess) if truth.any() and guess.any() else 0.0)
         expected.append(np.mean(values))
@@ -574,11 +574,11 @@ class Guesser(Segmentor):
 
 def test_validation_counts_as_numpy_does_bit_for_bit(cohort):
     view = View(("t1", "t2", "flair"), crop=64)
-    entry = made(Guesser)
+    model = made(Guesser)
     torch.manual_seed(1)
-    found = mean_dice(entry, cohort, view, CPU.device, 3)
+    found = mean_dice(model, cohort, view, CPU.device, 3)
     torch.manual_seed(1)
-    pairs = [(p.volume(64)[1], segment(entry, p, view, CPU.device, 3)) for p in cohort]
+    pairs = [(p.volume(64).labels, segment(model, p, view, CPU.device, 3)) for p in cohort]
     table = []
     for region in REGIONS.values():
         masks = [(np.isin(truth, region), np.isin(guess, region)) for truth, guess in pairs]
@@ -587,21 +587,21 @@ def test_validation_counts_as_numpy_does_bit_for_bit(cohort):
 
 
 def test_logits_that_are_nan_are_refused(cohort):
-    view, entry = View(("t1", "t2", "flair"), crop=64), made(Guesser)
-    entry.broken = (0,)
+    view, model = View(("t1", "t2", "flair"), crop=64), made(Guesser)
+    model.broken = (0,)
     with pytest.raises(ValueError, match="NaN in 4096 voxels of patient P1"):
-        segment(entry, cohort[1], view, CPU.device, 8)
+        segment(model, cohort[1], view, CPU.device, 8)
     with pytest.raises(ValueError, match="NaN in 4096 voxels of patient P0"):
-        mean_dice(entry, cohort, view, CPU.device, 8)
+        mean_dice(model, cohort, view, CPU.device, 8)
 
 
 def test_moments_follow_their_parameters(cohort, tmp_path):
-    entry = made()
-    run(entry, job(cohort, epochs=1), tmp_path)
+    model = made()
+    run(model, job(cohort, epochs=1), tmp_path)
     # To another type here, for lack of another device: both go by the same way.
-    entry.to(torch.float64)
-    assert {p.dtype for p in entry.network.parameters()} == {torch.float64}
-    assert {s["exp_avg"].dtype for s in entry.optimizer.state.values()} == {torch.float64}
+    model.to(torch.float64)
+    assert {p.dtype for p in model.network.parameters()} == {torch.float64}
+    assert {s["exp_avg"].dtype for s in model.optimizer.state.values()} == {torch.float64}
 
 
 def test_one_process_at_a_time_trains_into_a_folder(tmp_path, capsys):
@@ -629,7 +629,7 @@ def test_a_variant_takes_over_what_it_shares_with_the_run_that_it_continues():
     before = second.extra.weight.clone()
     with torch.no_grad():
         first.network[0].weight.fill_(0.5)
-    second.restore(first.state(), parts=True)
+    second.load_state_dict(first.state_dict(), strict=False)
     assert (second.network[0].weight == 0.5).all()
     assert torch.equal(second.extra.weight, before)
 

@@ -12,11 +12,11 @@ from torch import nn
 
 from benchmarks.config import Speed
 from benchmarks.errors import InputError
-from methods.contract import Params, Synthesizer
+from methods.contract import Synthesizer
 from methods.layers.blur import BlurUp
-from workflow.train import make_machine
 from workflow.training import machine
 from workflow.training.machine import Machine
+from workflow.training.setup import make_machine
 
 CPU = torch.device("cpu")
 BASES = [p for p in TRAINED if p.values[1] == "base"]
@@ -40,7 +40,7 @@ class Painter(Synthesizer):
 
 def can_compile() -> bool:
     try:
-        machine._check_compiler(CPU, "kernels")
+        machine._check_compiler(CPU)
     except InputError:
         return False
     return True
@@ -50,25 +50,25 @@ needs_compiler = pytest.mark.skipif(not can_compile(), reason="no C++ compiler h
 
 
 def painter() -> Painter:
-    return Painter(Params(), 3)
+    return Painter(None, 3)
 
 
-def steps(entry, where: Machine, numbers: range) -> list[dict[str, float]]:
+def steps(model, machine: Machine, numbers: range) -> list[dict[str, float]]:
     """The losses of steps that depend on their number and on nothing drawn before."""
-    entry.training(True)
+    model.train()
     found = []
     for step in numbers:
         torch.manual_seed(step)
-        entry.progress = step / 4
-        losses = where.step(entry, checks.batch(entry, seed=step))
+        model.progress = step / 4
+        losses = machine.step(model, checks.batch(model, seed=step))
         found.append({name: loss.item() for name, loss in losses.items()})
     return found
 
 
-def trained(make: checks.Make, where: Machine, count: int = 2) -> tuple:
-    """The entry after so many steps, and their losses."""
-    entry = where.place(checks.seeded(make))
-    return entry, steps(entry, where, range(count))
+def trained(make: checks.Make, machine: Machine, count: int = 2) -> tuple:
+    """The model after so many steps, and their losses."""
+    model = machine.prepare(checks.seeded(make))
+    return model, steps(model, machine, range(count))
 
 
 def test_every_setting_reaches_the_machine():
@@ -96,9 +96,9 @@ def double(monkeypatch):
 def test_channels_last_changes_rounding_alone(method, variant, double):
     make = maker(method, variant)
     _, expected = trained(make, Machine(CPU))
-    entry, losses = trained(make, Machine(CPU, channels_last=True))
+    model, losses = trained(make, Machine(CPU, channels_last=True))
     assert losses == [pytest.approx(one, rel=1e-8) for one in expected]
-    layers = [layer for x in entry.networks.values() for layer in x.modules()]
+    layers = [layer for x in model.networks.values() for layer in x.modules()]
     turned = all(
         p.is_contiguous(memory_format=torch.channels_last)
         for layer in layers
@@ -115,8 +115,8 @@ def test_a_training_goes_on_in_the_other_memory_format(first):
     whole, _ = trained(painter, Machine(CPU), 6)
     half, _ = trained(painter, Machine(CPU, channels_last=first), 3)
     other = Machine(CPU, channels_last=not first)
-    second = other.place(checks.seeded(painter, seed=9))
-    second.restore(copy.deepcopy(half.state()))
+    second = other.prepare(checks.seeded(painter, seed=9))
+    second.load_state_dict(copy.deepcopy(half.state_dict()))
     steps(second, other, range(3, 6))
     for name, value in checks.weights(whole).items():
         torch.testing.assert_close(checks.weights(second)[name], value, rtol=1e-4, atol=1e-6)
@@ -143,20 +143,20 @@ def captured(monkeypatch):
 
 
 @pytest.mark.parametrize(("method", "variant"), BASES)
-def test_the_networks_of_every_entry_can_be_compiled_whole(method, variant, captured):
+def test_the_networks_of_every_method_can_be_compiled_whole(method, variant, captured):
     """And what is compiled is all that a step calls, with the same names of weights."""
     make = maker(method, variant)
     plain, expected = trained(make, Machine(CPU), 1)
-    entry, losses = trained(make, Machine(CPU, compile="kernels"), 1)
+    model, losses = trained(make, Machine(CPU, compile="kernels"), 1)
     assert losses == expected
-    assert checks.same(checks.weights(plain), checks.weights(entry))
+    assert checks.same(checks.weights(plain), checks.weights(model))
     parameters = {id(p) for module in captured for p in module.parameters()}
-    assert parameters == {id(p) for x in entry.networks.values() for p in x.parameters()}
+    assert parameters == {id(p) for x in model.networks.values() for p in x.parameters()}
 
 
 def test_torchs_own_layers_are_compiled_too(captured):
-    entry, _ = trained(painter, Machine(CPU, compile="kernels"), 1)
-    assert captured == list(entry.networks_of_two)
+    model, _ = trained(painter, Machine(CPU, compile="kernels"), 1)
+    assert captured == list(model.networks_of_two)
 
 
 @needs_compiler
@@ -164,17 +164,17 @@ def test_torchs_own_layers_are_compiled_too(captured):
 def test_generated_kernels_change_rounding_alone(setting):
     """On a CPU there are no graphs to replay; also after a checkpoint of a training without."""
     plain, _ = trained(painter, Machine(CPU), 2)
-    kept = copy.deepcopy(plain.state())
+    kept = copy.deepcopy(plain.state_dict())
     expected = steps(plain, Machine(CPU), range(2, 4))
-    where = Machine(CPU, compile=setting)
-    entry = where.place(checks.seeded(painter, seed=9))
-    entry.restore(kept)
-    losses = steps(entry, where, range(2, 4))
+    compiled = Machine(CPU, compile=setting)
+    model = compiled.prepare(checks.seeded(painter, seed=9))
+    model.load_state_dict(kept)
+    losses = steps(model, compiled, range(2, 4))
     assert losses == [pytest.approx(one, rel=1e-5) for one in expected]
-    assert checks.weights(entry).keys() == checks.weights(plain).keys()
-    inputs = checks.batch(entry, count=3).inputs
+    assert checks.weights(model).keys() == checks.weights(plain).keys()
+    inputs = checks.batch(model, count=3).inputs
     with torch.inference_mode():
-        made, wanted = (x.training(False).synthesize(inputs) for x in (entry, plain))
+        made, wanted = (x.eval().synthesize(inputs) for x in (model, plain))
     torch.testing.assert_close(made, wanted, rtol=1e-4, atol=1e-5)
 
 
@@ -189,8 +189,8 @@ def test_the_gradient_of_antialiased_upsampling_can_be_generated():
         def synthesize(self, inputs):
             return self.network(inputs)
 
-    _, expected = trained(lambda: Upsampler(Params(), 3), Machine(CPU))
-    _, losses = trained(lambda: Upsampler(Params(), 3), Machine(CPU, compile="kernels"))
+    _, expected = trained(lambda: Upsampler(None, 3), Machine(CPU))
+    _, losses = trained(lambda: Upsampler(None, 3), Machine(CPU, compile="kernels"))
     assert losses == [pytest.approx(one, rel=1e-5) for one in expected]
 
 
@@ -204,7 +204,7 @@ def test_the_gradient_of_antialiased_upsampling_can_be_generated():
 def test_a_machine_that_cannot_compile_says_so_in_a_line(monkeypatch, change, said):
     change(monkeypatch)
     with pytest.raises(InputError) as caught:
-        Machine(CPU, compile="kernels").place(painter())
+        Machine(CPU, compile="kernels").prepare(painter())
     told = str(caught.value)
     assert "speed.compile is `kernels`" in told and said in told and "`none`" in told
     assert "\n" not in told
@@ -213,7 +213,7 @@ def test_a_machine_that_cannot_compile_says_so_in_a_line(monkeypatch, change, sa
 def test_a_gpu_wants_triton_to_compile(monkeypatch):
     monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="Triton"):
-        machine._check_compiler(torch.device("cuda"), "graphs")
+        machine._check_compiler(torch.device("cuda"))
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
@@ -226,9 +226,9 @@ def test_a_fused_step_is_adams_within_rounding(decay):
                 chosen = {} if fused else {"fused": False}
                 self.optimizer = torch.optim.Adam(parameters, 0.01, weight_decay=decay, **chosen)
 
-        entry, _ = trained(lambda: Other(Params(), 3), Machine(CPU), 5)
-        assert entry.optimizer.param_groups[0]["fused"] == fused
-        return list(entry.networks_of_two.parameters())
+        model, _ = trained(lambda: Other(None, 3), Machine(CPU), 5)
+        assert model.optimizer.param_groups[0]["fused"] == fused
+        return list(model.networks_of_two.parameters())
 
     for a, b in zip(weights_after(True), weights_after(False), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)

@@ -8,20 +8,17 @@ import pytest
 from medpy.metric import binary as medpy
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.scoring.overlap import (
-    assd,
-    bounding_box,
-    dice,
-    largest_component,
-    surface_distances,
-)
+from benchmarks.scoring.metrics import assd
+from benchmarks.scoring.overlap import Masks, bounding_box, dice, largest_component
+from benchmarks.scoring.protocol import load_protocol
 from benchmarks.scoring.regions import REGIONS, region_mask, tumour_slices
 
 MILLIMETRE = (1.0, 1.0, 1.0)
 
 
 def distance(reference, prediction, spacing, mean="pooled"):
-    return assd(surface_distances(reference, prediction, spacing), mean)
+    rules = load_protocol("strict").segmentation.model_copy(update={"assd_mean": mean})
+    return assd.measure(Masks(reference, prediction, spacing), rules)
 
 
 def voxels(*places, shape=(7, 7, 7)):

@@ -27,15 +27,15 @@ SKIPPED = (
 )
 
 
-def answers_to(entry: cutgan.Cut, batch: Batch) -> dict[str, Tensor]:
+def answers_to(model: cutgan.Cut, batch: Batch) -> dict[str, Tensor]:
     with torch.no_grad():
-        code, taps = entry.encoder(batch.inputs)
-        made = entry.decoder(code)
-        scores = entry.discriminator(batch.t1ce.expand_as(made))
+        code, taps = model.encoder(batch.inputs)
+        made = model.decoder(code)
+        scores = model.discriminator(batch.t1ce.expand_as(made))
     return {f"tap_{n}": x for n, x in enumerate(taps)} | {"generated": made, "scores": scores}
 
 
-def train(entry: cutgan.Cut, setting: dict, monkeypatch) -> list[dict[str, Tensor]]:
+def train(model: cutgan.Cut, setting: dict, monkeypatch) -> list[dict[str, Tensor]]:
     """The steps, with the draws that the official code was given."""
     losses = []
     for step, flipped in enumerate(setting["flips"]):
@@ -47,13 +47,13 @@ def train(entry: cutgan.Cut, setting: dict, monkeypatch) -> list[dict[str, Tenso
 
         monkeypatch.setattr(cutgan, "draw_positions", positions)
         monkeypatch.setattr(cutgan, "draw_flip", lambda flipped=flipped: flipped)
-        made = entry.train_step(parity.training_batch(setting, step))
+        made = model.train_step(parity.training_batch(setting, step))
         losses.append({name: loss.detach() for name, loss in made.items()})
     return losses
 
 
-def assert_outputs(entry: cutgan.Cut, answers: dict) -> None:
-    made = answers_to(entry, parity.training_batch(answers["setting"], 0))
+def assert_outputs(model: cutgan.Cut, answers: dict) -> None:
+    made = answers_to(model, parity.training_batch(answers["setting"], 0))
     parity.assert_outputs(made, answers["outputs"])
 
 
@@ -62,20 +62,20 @@ def test_official_numbers(case, monkeypatch):
     answers = parity.read_answers("cutgan")[case]
     # Where a network guards against half precision, it would round to float32.
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    entry = parity.make("cutgan", answers["setting"], torch.float64)
-    assert_outputs(entry, answers)
-    losses = train(entry, answers["setting"], monkeypatch)
+    model = parity.make("cutgan", answers["setting"], torch.float64)
+    assert_outputs(model, answers)
+    losses = train(model, answers["setting"], monkeypatch)
     for ours, answer in zip(losses, answers["losses"], strict=True):
         assert ours.keys() == answer.keys()
         parity.assert_losses(ours, answer)
-    parity.assert_weights(entry, answers["weights"], SKIPPED)
+    parity.assert_weights(model, answers["weights"], SKIPPED)
 
 
 @pytest.mark.parametrize("case", ["cut", "fastcut"])
 def test_official_numbers_in_single_precision(case, monkeypatch):
     """Losses up to the first update; then, of weights, what rounding does not decide."""
     answers = parity.read_answers("cutgan")[case]
-    entry = parity.make("cutgan", answers["setting"])
-    assert_outputs(entry, answers)
-    parity.assert_losses(train(entry, answers["setting"], monkeypatch)[0], answers["losses"][0])
-    parity.assert_weights(entry, answers["weights"], SKIPPED, whole=True)
+    model = parity.make("cutgan", answers["setting"])
+    assert_outputs(model, answers)
+    parity.assert_losses(train(model, answers["setting"], monkeypatch)[0], answers["losses"][0])
+    parity.assert_weights(model, answers["weights"], SKIPPED, whole=True)

@@ -10,13 +10,13 @@ from itertools import pairwise
 import parity
 import pytest
 import torch
-from contract_checks import SIDE, same, seeded, train, weights
+from contract_checks import SIDE, build, same, seeded, train, weights
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.contract import Batch
 from methods.cyclegan import pool
-from methods.cyclegan.method import CycleGAN, CycleGANParams
+from methods.cyclegan.method import CycleGAN
 from methods.cyclegan.pool import HistoryPool
 from methods.layers.init import initialise, normal
 from methods.layers.patchgan import PatchDiscriminator
@@ -30,34 +30,34 @@ def draws(monkeypatch, places: list[int | None]) -> None:
     monkeypatch.setattr(pool, "draw_place", lambda size: next(given))
 
 
-def official_steps(entry: CycleGAN, setting: dict, monkeypatch) -> list[dict[str, Tensor]]:
+def official_steps(model: CycleGAN, setting: dict, monkeypatch) -> list[dict[str, Tensor]]:
     draws(monkeypatch, setting["places"])
     losses = []
     for step in range(len(setting["image_seeds"])):
-        made = entry.train_step(parity.training_batch(setting, step))
+        made = model.train_step(parity.training_batch(setting, step))
         losses.append({name: loss.detach() for name, loss in made.items()})
     return losses
 
 
-def assert_outputs(entry: CycleGAN, answers: dict) -> None:
+def assert_outputs(model: CycleGAN, answers: dict) -> None:
     batch = parity.training_batch(answers["setting"], 0)
-    t1ce = batch.t1ce.expand(-1, entry.params.t1ce_channels, -1, -1)
+    t1ce = batch.t1ce.expand(-1, model.params.t1ce_channels, -1, -1)
     with torch.no_grad():
         made = {
-            "generator_b": entry.generator_b(batch.inputs),
-            "generator_a": entry.generator_a(t1ce),
-            "discriminator_b": entry.discriminator_b(t1ce),
-            "discriminator_a": entry.discriminator_a(batch.inputs),
-            "synthesized": entry.synthesize(batch.inputs),
+            "generator_b": model.generator_b(batch.inputs),
+            "generator_a": model.generator_a(t1ce),
+            "discriminator_b": model.discriminator_b(t1ce),
+            "discriminator_a": model.discriminator_a(batch.inputs),
+            "synthesized": model.synthesize(batch.inputs),
         }
     parity.assert_outputs(made, answers["outputs"])
 
 
-def biases_without_effect(entry: CycleGAN) -> tuple[str, ...]:
+def biases_without_effect(model: CycleGAN) -> tuple[str, ...]:
     """Those of convolutions that an instance norm follows."""
     return tuple(
         f"{name}.{path}.{key}.bias"
-        for name, network in entry.networks.items()
+        for name, network in model.networks.items()
         for path, layers in network.named_modules()
         if isinstance(layers, nn.Sequential)
         for (key, _), (_, following) in pairwise(layers.named_children())
@@ -70,29 +70,29 @@ def test_official_numbers(case, monkeypatch):
     answers = parity.read_answers("cyclegan")[case]
     # Where half precision is guarded against, float64 would be rounded too.
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    entry = parity.make("cyclegan", answers["setting"], torch.float64)
-    assert_outputs(entry, answers)
-    losses = official_steps(entry, answers["setting"], monkeypatch)
+    model = parity.make("cyclegan", answers["setting"], torch.float64)
+    assert_outputs(model, answers)
+    losses = official_steps(model, answers["setting"], monkeypatch)
     for ours, answer in zip(losses, answers["losses"], strict=True):
         assert ours.keys() == answer.keys()
         parity.assert_losses(ours, answer)
-    parity.assert_weights(entry, answers["weights"], biases_without_effect(entry))
+    parity.assert_weights(model, answers["weights"], biases_without_effect(model))
 
 
 @pytest.mark.parametrize("case", ["base", "one_channel"])
 def test_official_numbers_in_single_precision(case, monkeypatch):
     """Losses up to the first update; then, of weights, what rounding does not decide."""
     answers = parity.read_answers("cyclegan")[case]
-    entry = parity.make("cyclegan", answers["setting"])
-    assert_outputs(entry, answers)
-    losses = official_steps(entry, answers["setting"], monkeypatch)
+    model = parity.make("cyclegan", answers["setting"])
+    assert_outputs(model, answers)
+    losses = official_steps(model, answers["setting"], monkeypatch)
     parity.assert_losses(losses[0], answers["losses"][0])
-    parity.assert_weights(entry, answers["weights"], biases_without_effect(entry), whole=True)
+    parity.assert_weights(model, answers["weights"], biases_without_effect(model), whole=True)
 
 
 @pytest.fixture(scope="module")
 def at_paper_size():
-    return CycleGAN(CycleGANParams(), 3)
+    return build("cyclegan")
 
 
 def parameters(network: nn.Module) -> int:
@@ -121,7 +121,7 @@ def test_the_official_networks_costs(at_paper_size):
 
 def test_a_step_costs_what_the_official_one_does():
     """Six passes of the generators, back through all of them; no weight gradient in frozen Ds."""
-    entry = CycleGAN(CycleGANParams(width=8), 3)
+    model = build("cyclegan", width=8)
     images = torch.zeros(1, 3, SIDE, SIDE)
 
     def cost(work) -> int:
@@ -136,10 +136,10 @@ def test_a_step_costs_what_the_official_one_does():
         network.requires_grad_(True)
         return found
 
-    g, d = entry.generator_b, entry.discriminator_b
+    g, d = model.generator_b, model.discriminator_b
     generators = 4 * trained(g) + 2 * trained(g, of_input=True)
     judging = 2 * trained(d, of_input=True, of_weights=False)
-    step = cost(lambda: entry.train_step(Batch(images, images[:, :1], images[:, 0].long())))
+    step = cost(lambda: model.train_step(Batch(images, images[:, :1], images[:, 0].long())))
     assert step == generators + judging + 4 * trained(d)
 
 
@@ -164,22 +164,22 @@ def test_normal_initialisation():
 
 
 def small(**params) -> CycleGAN:
-    return CycleGAN(CycleGANParams(**{"width": 2, "blocks": 1} | params), 3)
+    return build("cyclegan", **{"width": 2, "blocks": 1} | params)
 
 
 def test_learning_rates_fall_in_the_second_half():
-    entry, rates = small(learning_rate=1.0), []
+    model, rates = small(learning_rate=1.0), []
     batch = Batch(torch.zeros(1, 3, 32, 32), torch.zeros(1, 1, 32, 32), torch.zeros(1, 32, 32))
-    for entry.progress in (0.0, 0.5, 0.75):
-        entry.train_step(batch)
-        rates.append([o.param_groups[0]["lr"] for o in entry.optimizers.values()])
+    for model.progress in (0.0, 0.5, 0.75):
+        model.train_step(batch)
+        rates.append([o.param_groups[0]["lr"] for o in model.optimizers.values()])
     assert rates == [[1.0, 1.0], [1.0, 1.0], [0.5, 0.5]]
 
 
 @pytest.mark.parametrize("params", [{"t1ce_channels": 1}, {"identity_weight": 0.0}])
 def test_without_identity_loss(params):
-    entry = small(**params)
-    losses = entry.train_step(
+    model = small(**params)
+    losses = model.train_step(
         Batch(torch.zeros(1, 3, 32, 32), torch.zeros(1, 1, 32, 32), torch.zeros(1, 32, 32))
     )
     assert losses.keys() == {"cycle_A", "cycle_B", "GAN_A", "GAN_B", "D_A", "D_B"}
@@ -244,15 +244,15 @@ def test_places_are_drawn_evenly():
 def test_the_pools_are_remembered(tmp_path):
     """Training on from a file is bit for bit, with pools that have long been full."""
 
-    def entry() -> CycleGAN:
+    def model() -> CycleGAN:
         return small(pool=2)
 
-    whole, first = seeded(entry), seeded(entry)
+    whole, first = seeded(model), seeded(model)
     train(whole, range(6))
     train(first, range(3))
-    torch.save(first.state(), tmp_path / "state.pt")
-    second = seeded(entry, seed=9)
-    second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+    torch.save(first.state_dict(), tmp_path / "state.pt")
+    second = seeded(model, seed=9)
+    second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     train(second, range(3, 6))
     assert same(weights(whole), weights(second))
     for name in ("pool_a", "pool_b"):
@@ -260,13 +260,13 @@ def test_the_pools_are_remembered(tmp_path):
             assert torch.equal(a, b)
 
 
-def test_a_memory_does_not_change_with_what_follows():
-    entry = seeded(lambda: small(pool=2))
-    train(entry, range(2))
-    memory = entry.memory()
-    before = copy.deepcopy(memory)
-    train(entry, range(2, 6))
+def test_an_extra_state_does_not_change_with_what_follows():
+    model = seeded(lambda: small(pool=2))
+    train(model, range(2))
+    state = model.extra_state()
+    before = copy.deepcopy(state)
+    train(model, range(2, 6))
     for name, images_then in before.items():
-        now = getattr(entry, name).images
-        assert all(map(torch.equal, images_then, memory[name]))
+        now = getattr(model, name).images
+        assert all(map(torch.equal, images_then, state[name]))
         assert not all(map(torch.equal, images_then, now))

@@ -11,18 +11,19 @@ import numpy as np
 import parity
 import pytest
 import torch
-from contract_checks import batch, seeded
+from contract_checks import batch, build, seeded
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from methods.contract import Batch, MethodError
-from methods.drit.method import Drit, DritParams, kl_divergence, mode_seeking_loss
+from methods.contract import Batch
+from methods.drit.method import Drit, kl_divergence, mode_seeking_loss
 from methods.drit.networks import (
     ContentDiscriminator,
     MultiScaleDiscriminator,
     Upsampling,
     cross_entropy,
 )
+from methods.errors import MethodError
 
 PAPER = 224
 
@@ -31,7 +32,7 @@ def drawn(seed: int, *shape: int) -> Tensor:
     return torch.from_numpy(np.random.RandomState(seed).standard_normal(shape)).float()
 
 
-def official_steps(entry: Drit, setting: dict, monkeypatch) -> list[dict[str, Tensor]]:
+def official_steps(model: Drit, setting: dict, monkeypatch) -> list[dict[str, Tensor]]:
     stream = np.random.RandomState(setting["draws"])
 
     def randn(shape: tuple[int, ...], device: torch.device) -> Tensor:
@@ -40,33 +41,33 @@ def official_steps(entry: Drit, setting: dict, monkeypatch) -> list[dict[str, Te
     monkeypatch.setattr(torch, "randn", randn)
     losses = []
     for seeds in setting["image_seeds"]:
-        made = entry.train_step(parity.make_batch(seeds, 3 * setting["batch"], setting["side"]))
+        made = model.train_step(parity.make_batch(seeds, 3 * setting["batch"], setting["side"]))
         losses.append({name: loss.detach() for name, loss in made.items()})
     return losses
 
 
-def assert_outputs(entry: Drit, answers: dict) -> None:
+def assert_outputs(model: Drit, answers: dict) -> None:
     setting = answers["setting"]
     seeds = setting["output_seeds"]
     batch = parity.make_batch(seeds, setting["batch"], setting["side"])
     images = batch.inputs, batch.t1ce.expand(-1, 3, -1, -1)
     styles = drawn(seeds["styles"], setting["batch"], 8)
-    entry.generator.fixed_style.copy_(drawn(seeds["fixed_style"], 1, 8))
+    model.generator.fixed_style.copy_(drawn(seeds["fixed_style"], 1, 8))
     made = {}
     with torch.no_grad():
-        contents = [entry.content_encoder(x, d) for d, x in enumerate(images)]
+        contents = [model.content_encoder(x, d) for d, x in enumerate(images)]
         for d, name in enumerate("AB"):
             made[f"content_{name}"] = contents[d]
-            shared = entry.generator.shared(contents[1 - d])
-            made[f"fake_{name}"] = entry.generator.decoders[d](shared, styles)
-            mean, log_variance = entry.attribute_encoders[d](images[d])
+            shared = model.generator.shared(contents[1 - d])
+            made[f"fake_{name}"] = model.generator.decoders[d](shared, styles)
+            mean, log_variance = model.attribute_encoders[d](images[d])
             made |= {f"mean_{name}": mean, f"log_variance_{name}": log_variance}
-            for scale, logits in enumerate(entry.discriminators[d](images[d])):
+            for scale, logits in enumerate(model.discriminators[d](images[d])):
                 made[f"D_{name}_{scale}"] = logits
-            for scale, logits in enumerate(entry.random_discriminators[d](images[d])):
+            for scale, logits in enumerate(model.random_discriminators[d](images[d])):
                 made[f"D_random_{name}_{scale}"] = logits
-        made["D_content"] = entry.content_discriminator(contents[0]).flatten()
-        made["synthesized"] = entry.synthesize(batch.inputs)
+        made["D_content"] = model.content_discriminator(contents[0]).flatten()
+        made["synthesized"] = model.synthesize(batch.inputs)
     parity.assert_outputs(made, answers["outputs"])
 
 
@@ -75,22 +76,22 @@ def test_official_numbers(case, monkeypatch):
     answers = parity.read_answers("drit")[case]
     # Where half precision is guarded against, float64 would be rounded too.
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    entry = parity.make("drit", answers["setting"], torch.float64)
-    losses = official_steps(entry, answers["setting"], monkeypatch)
+    model = parity.make("drit", answers["setting"], torch.float64)
+    losses = official_steps(model, answers["setting"], monkeypatch)
     for ours, answer in zip(losses, answers["losses"], strict=True):
         assert ours.keys() == answer.keys()
         parity.assert_losses(ours, answer)
     if "weights" in answers:
-        parity.assert_weights(entry, answers["weights"])
+        parity.assert_weights(model, answers["weights"])
 
 
 def test_official_numbers_in_single_precision(monkeypatch):
     """As far as rounding does not decide: outputs and the losses of the first step."""
     answers = parity.read_answers("drit")["base"]
-    entry = parity.make("drit", answers["setting"])
-    assert_outputs(entry, answers)
+    model = parity.make("drit", answers["setting"])
+    assert_outputs(model, answers)
     first = answers["setting"] | {"image_seeds": answers["setting"]["image_seeds"][:1]}
-    (losses,) = official_steps(entry, first, monkeypatch)
+    (losses,) = official_steps(model, first, monkeypatch)
     parity.assert_losses(losses, answers["losses"][0])
 
 
@@ -98,7 +99,7 @@ def test_official_numbers_in_single_precision(monkeypatch):
 def at_paper_size():
     """Without numbers, for counts and sizes."""
     with torch.device("meta"):
-        return Drit(DritParams(), 3)
+        return build("drit")
 
 
 def images(count: int, side: int = PAPER) -> Tensor:
@@ -168,93 +169,93 @@ def test_too_many_content_stages(side, stages):
 
 
 def small(**params) -> Drit:
-    return Drit(DritParams(**{"width": 4, "content_stages": 1} | params), 3)
+    return build("drit", **{"width": 4, "content_stages": 1} | params)
 
 
 def test_a_batch_of_one_is_refused():
-    entry = small()
+    model = small()
     with pytest.raises(MethodError, match=r"results\.training\.batch: 1 .*Write 2 or more"):
-        entry.train_step(batch(entry, count=1))
+        model.train_step(batch(model, count=1))
 
 
 def test_only_the_first_slice_is_translated():
     """The others change nothing but what the discriminators of random styles take for real."""
     made = []
     for kept in (slice(None, None, 2), slice(None)):
-        entry = seeded(small)
-        drawn = batch(entry)
+        model = seeded(small)
+        drawn = batch(model)
         drawn.inputs[:] *= torch.zeros(6, 1, 1, 1).index_fill(0, torch.arange(6)[kept], 1)
         torch.manual_seed(0)
-        made.append(entry.train_step(drawn))
+        made.append(model.train_step(drawn))
     changed = {name for name in made[0] if made[0][name].item() != made[1][name].item()}
     assert changed == {"D_random_A", "GAN_random_A"}
 
 
 def test_noise_in_training_only(monkeypatch):
-    entry, drawn = small(), []
-    inputs = batch(entry).inputs
+    model, drawn = small(), []
+    inputs = batch(model).inputs
     randn = torch.randn
     monkeypatch.setattr(torch, "randn", lambda *a, **k: drawn.append(a[0]) or randn(*a, **k))
-    for mode in (True, False):
-        entry.training(mode).synthesize(inputs)
+    model.train().synthesize(inputs)
+    model.eval().synthesize(inputs)
     assert not drawn
-    entry.train_step(batch(entry))
+    model.train_step(batch(model))
     code, style = (2, 16, 16, 16), (2, 8)
     assert drawn == [code, code, code, style, style, code, style]
 
 
 def test_a_volume_has_one_style():
-    entry, other = seeded(small), seeded(small)
-    inputs = batch(entry).inputs
-    made = entry.synthesize(inputs)
-    torch.testing.assert_close(made[1:2], entry.synthesize(inputs[1:2]))
+    model, other = seeded(small), seeded(small)
+    inputs = batch(model).inputs
+    made = model.synthesize(inputs)
+    torch.testing.assert_close(made[1:2], model.synthesize(inputs[1:2]))
     other.generator.fixed_style.neg_()
     assert not torch.allclose(made, other.synthesize(inputs))
-    other.restore(entry.state())
+    other.load_state_dict(model.state_dict())
     assert torch.equal(made, other.synthesize(inputs))
 
 
 def test_learning_rates_fall_in_the_second_half():
-    entry, rates = small(learning_rate=1.0, content_rate=0.4), []
-    for entry.progress in (0.0, 0.5, 0.75):
-        entry.train_step(batch(entry))
-        rates.append({name: x.param_groups[0]["lr"] for name, x in entry.optimizers.items()})
+    model, rates = small(learning_rate=1.0, content_rate=0.4), []
+    for model.progress in (0.0, 0.5, 0.75):
+        model.train_step(batch(model))
+        rates.append({name: x.param_groups[0]["lr"] for name, x in model.optimizers.items()})
     first = {"g_optimizer": 1.0, "a_optimizer": 1.0, "d_optimizer": 1.0, "c_optimizer": 0.4}
     assert rates == [first, first, {name: rate / 2 for name, rate in first.items()}]
 
 
 def test_autocast_never_uses_weights_of_before_an_update():
     """Its cache lasts a whole step, in which weights change five times."""
-    entry = small()
-    inputs = batch(entry).inputs
+    model = small()
+    inputs = batch(model).inputs
     with torch.autocast("cpu", torch.bfloat16):
-        before = entry.content_encoder(inputs, 0)
-        entry.update(before.float().abs().mean(), entry.g_optimizer)
-        after = entry.content_encoder(inputs, 0)
+        before = model.content_encoder(inputs, 0)
+        model.update(before.float().abs().mean(), model.g_optimizer)
+        after = model.content_encoder(inputs, 0)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(after, entry.content_encoder(inputs, 0))
+        assert torch.equal(after, model.content_encoder(inputs, 0))
     assert not torch.equal(after, before)
 
 
 @pytest.mark.parametrize("scaled", [False, True])
 def test_a_gradient_is_clipped(scaled):
-    entry = small()
-    entry.scaler = torch.amp.GradScaler("cpu") if scaled else None
+    model = small()
+    model.scaler = torch.amp.GradScaler("cpu") if scaled else None
     weight = nn.Parameter(torch.zeros(2))
     optimizer = torch.optim.SGD([weight], lr=1.0)
     for slope, step in (([3.0, 4.0], [0.3, 0.4]), ([0.03, 0.04], [0.03, 0.04])):
         nn.init.zeros_(weight)
-        entry.update((weight * torch.tensor(slope)).sum(), optimizer, clip=0.5)
+        model.update((weight * torch.tensor(slope)).sum(), optimizer, clip=0.5)
         torch.testing.assert_close(-weight.detach(), torch.tensor(step))
 
 
 def test_initialisation():
-    entry = seeded(lambda: small(width=16))
-    for layer in (entry.content_encoder.shared.body[1], entry.generator.decoders[0].head):
+    model = seeded(lambda: small(width=16))
+    for layer in (model.content_encoder.shared.body[1], model.generator.decoders[0].head):
         assert layer.weight.std().item() == pytest.approx(0.02, rel=0.15)
         assert layer.bias.abs().max() > 0
     # torch's own: uniform up to 1 / sqrt(fan in).
-    linear = entry.attribute_encoders[0].mean.weight
+    linear = model.attribute_encoders[0].mean.weight
     assert 0.9 / math.sqrt(64) < linear.abs().max() <= 1 / math.sqrt(64)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from benchmarks.cohorts import phantom
+from benchmarks.cohorts import simulation
+from benchmarks.cohorts.sources import phantom
 
 IMAGES = ("t1", "t1ce", "t2", "flair")
 SEED = 0
@@ -26,7 +27,9 @@ def digests(folder):
 
 def enhancing_patients(count):
     """The first patients planned with a lot of contrast agent; planning is quick."""
-    plans = ((p, phantom.draw_plan(phantom._generator(SEED, p))) for p in phantom.patients(50))
+    plans = (
+        (p, simulation.draw_plan(simulation._generator(SEED, p))) for p in phantom.patients(50)
+    )
     return [p for p, plan in plans if plan.uptake > 0.3 and plan.patchiness > 1][:count]
 
 
@@ -40,7 +43,7 @@ def cohort(folder):
     """Three patients with enhancing tumours: their NIfTI images."""
     names = enhancing_patients(3)
     for patient in names:
-        phantom.simulate(patient, folder, SEED)
+        simulation.simulate(patient, folder, SEED)
     return {patient: read(folder, patient) for patient in names}
 
 
@@ -97,14 +100,14 @@ def test_brain_is_one_mask_of_human_size_on_a_background_of_zero(cohort):
 
 def test_same_seed_same_bytes_and_nothing_left_behind(folder, cohort, tmp_path):
     patient = next(iter(cohort))
-    phantom.simulate(patient, tmp_path, SEED)
+    simulation.simulate(patient, tmp_path, SEED)
     assert digests(tmp_path / patient) == digests(folder / patient)
     assert [path.name for path in tmp_path.iterdir()] == [patient]
 
 
 def test_other_seed_or_other_patient_gives_another_brain(folder, cohort, tmp_path):
     first, second, *_ = cohort
-    phantom.simulate(first, tmp_path, SEED + 1)
+    simulation.simulate(first, tmp_path, SEED + 1)
     segmentation = np.asarray(read(tmp_path, first)["seg"].dataobj)
     for patient in (first, second):
         assert not np.array_equal(segmentation, np.asarray(cohort[patient]["seg"].dataobj))
@@ -122,7 +125,7 @@ def healthy_tissue(patient):
 def test_contrasts_of_healthy_tissue_and_oedema(arrays):
     for patient in arrays:
         white, csf = healthy_tissue(patient)
-        oedema = patient["seg"] == phantom.OEDEMA
+        oedema = patient["seg"] == simulation.OEDEMA
         median = {
             name: [np.median(patient[name][where]) for where in (white, csf, oedema)]
             for name in IMAGES
@@ -136,7 +139,7 @@ def test_contrasts_of_healthy_tissue_and_oedema(arrays):
 def test_tumour_enhances_only_with_contrast_agent(arrays):
     for patient in arrays:
         white, _ = healthy_tissue(patient)
-        enhancing = patient["seg"] == phantom.ENHANCING
+        enhancing = patient["seg"] == simulation.ENHANCING
         ratio = {
             name: np.median(patient[name][enhancing]) / np.median(patient[name][white])
             for name in ("t1", "t1ce")
@@ -150,7 +153,7 @@ def test_copying_t1_fails_in_enhancing_tumour(arrays):
         _, ssim = structural_similarity(
             patient["t1"], patient["t1ce"], data_range=1, gaussian_weights=True, full=True
         )
-        enhancing = patient["seg"] == phantom.ENHANCING
+        enhancing = patient["seg"] == simulation.ENHANCING
         assert ssim[enhancing].mean() < 0.5 * ssim[patient["brain"]].mean()
 
 
@@ -168,7 +171,7 @@ def test_regression_learnt_on_other_patients_beats_copying_in_enhancing_tumour(a
         design = np.concatenate([features(p, p["seg"] > 0) for p in others])
         target = np.concatenate([p["t1ce"][p["seg"] > 0] for p in others])
         weights = np.linalg.lstsq(design, target, rcond=None)[0]
-        enhancing = held_out["seg"] == phantom.ENHANCING
+        enhancing = held_out["seg"] == simulation.ENHANCING
         truth = held_out["t1ce"][enhancing]
         learnt.append(np.mean((features(held_out, enhancing) @ weights - truth) ** 2))
         copied.append(np.mean((held_out["t1"][enhancing] - truth) ** 2))
@@ -177,8 +180,8 @@ def test_regression_learnt_on_other_patients_beats_copying_in_enhancing_tumour(a
 
 def test_enhancing_tumour_is_told_from_the_rest_of_the_core_by_t1ce_alone(arrays):
     def separation(patient, name):
-        enhancing = patient[name][patient["seg"] == phantom.ENHANCING]
-        rest = patient[name][patient["seg"] == phantom.NECROSIS]
+        enhancing = patient[name][patient["seg"] == simulation.ENHANCING]
+        rest = patient[name][patient["seg"] == simulation.NECROSIS]
         return abs(enhancing.mean() - rest.mean()) / np.sqrt((enhancing.var() + rest.var()) / 2)
 
     for patient in arrays:
@@ -188,12 +191,12 @@ def test_enhancing_tumour_is_told_from_the_rest_of_the_core_by_t1ce_alone(arrays
 
 def test_spin_echo_and_inversion_recovery_against_closed_forms():
     long, short = 1e9, 1e-9
-    assert phantom.spin_echo(0.8, 1000, 100, long, short) == pytest.approx(0.8)
-    assert phantom.spin_echo(1, 1000, 100, 1000 * np.log(2), 100) == pytest.approx(0.5 / np.e)
+    assert simulation.spin_echo(0.8, 1000, 100, long, short) == pytest.approx(0.8)
+    assert simulation.spin_echo(1, 1000, 100, 1000 * np.log(2), 100) == pytest.approx(0.5 / np.e)
     null = 4300 * np.log(2)
-    assert phantom.inversion_recovery(1, 4300, 2000, long, short, null) == pytest.approx(0)
+    assert simulation.inversion_recovery(1, 4300, 2000, long, short, null) == pytest.approx(0)
 
 
 def test_contrast_agent_adds_relaxation_rates():
-    t1, t2 = phantom.with_contrast_agent(1000, 100, 0.2, (5.0, 5.0))
+    t1, t2 = simulation.with_contrast_agent(1000, 100, 0.2, (5.0, 5.0))
     assert (t1, t2) == pytest.approx((500, 1000 / 11))

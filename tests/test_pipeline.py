@@ -1,10 +1,11 @@
 """The real DAG, end to end, on phantom patients of full size with the smallest networks.
 
-The repository is copied, so that the tests can edit its code and see what Snakemake makes of it.
+The repository is copied, so that the tests can edit its code and see what is rerun. What only reads
+results uses one finished copy (`conftest.finished`).
 """
 
+import hashlib
 import json
-import os
 import random
 import re
 import shutil
@@ -20,118 +21,28 @@ import pandas as pd
 import pytest
 import torch
 from made_up import write_cohort
-from repository import copy_repository
+from pipeline import (
+    RUNS,
+    TINY,
+    assert_same,
+    changed,
+    planned,
+    planned_digests,
+    python,
+    run,
+    runs_of,
+    snakemake,
+    with_benchmark,
+)
 
 ROOT = Path(__file__).parents[1]
-TINY = """
-title: tiny phantom
-cohort: {source: phantom, patients: 6, seed: 14}
-results:
-  split: {fractions: [4, 1, 1], seed: 6}
-  slices: {crop: 64, downsample: 3, step: 5}
-  training:
-    batch: 2
-    steps_per_epoch: 8
-    epochs: {synthesis: 1, segmentation: 3, joint: 3}
-  params:
-    cyclegan: {width: 2}
-    drit: {width: 4, content_stages: 1}
-    pix2pix: {width: 2, halvings: 4}
-    cutgan: {width: 2, head_features: 8}
-    maf_net: {width: 2, head_features: 8, unet_width: 4, unet_rate: 0.01}
-    unet: {width: 4, learning_rate: 0.01}
-speed: {device: cpu, threads: 1}
-"""
 TABLES = "results/tables/tiny/scores.csv"
-RUNS = [
-    "copy_t1",
-    "copy_t1+unet",
-    "cutgan",
-    "cutgan+unet",
-    "cyclegan",
-    "cyclegan+unet",
-    "drit",
-    "drit+unet",
-    "maf_net",
-    "maf_net+unet",
-    "maf_net.average",
-    "maf_net.average+unet",
-    "maf_net.joint",
-    "pix2pix",
-    "pix2pix+unet",
-    "real_t1ce",
-    "real_t1ce+unet",
-    "unet",
-]
-
-
-def with_benchmark(folder: Path) -> Path:
-    """A copy of the repository that has the tiny benchmark."""
-    copy = copy_repository(folder)
-    (copy / "tiny.yaml").write_text(TINY)
-    return copy
-
-
-def snakemake(folder: Path, *arguments: str, **config: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--config"]
-    command += [f"{key}={value}" for key, value in config.items()]
-    return run(folder, command)
-
-
-def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess:
-    # A test that itself runs under Snakemake or with other threads must not pass that on.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = with_benchmark(tmp_path_factory.mktemp("pipeline"))
-    done = snakemake(folder, benchmark="tiny.yaml")
-    assert done.returncode == 0, done.stdout[-5000:]
-    return folder
-
-
-def planned(folder: Path, *arguments: str, benchmark: str = "tiny.yaml") -> list[str]:
-    """The commands that Snakemake would run now."""
-    dry = snakemake(folder, "-n", *arguments, benchmark=benchmark)
-    assert dry.returncode == 0, dry.stdout[-5000:]
-    commands = re.findall(r"python -m workflow [^>\n]*", dry.stdout)
-    assert commands or "Nothing to be done" in dry.stdout, dry.stdout
-    return commands
-
-
-def runs_of(commands: list[str]) -> set[str]:
-    return {m.group(1) for c in commands if (m := re.search(r"--run (\S+)", c))}
-
-
-@pytest.fixture
-def edited(finished):
-    """A function that edits a file of the copy; the file is put back after the test."""
-    kept: dict[Path, str] = {}
-
-    def edit(name: str, old: str, new: str) -> None:
-        path = finished / name
-        text = kept.setdefault(path, path.read_text())
-        assert old in text
-        path.write_text(text.replace(old, new, 1))
-
-    yield edit
-    for path, text in kept.items():
-        path.write_text(text)
 
 
 def test_table_one_has_every_row_with_numbers(finished):
     table = pd.read_csv(finished / "results/tables/tiny/table1_ablation.csv")
     for protocol, rows in table.groupby("protocol"):
-        assert list(rows.system) == [
+        assert list(rows.run) == [
             "copy_t1+unet",
             "unet",
             "cutgan+unet",
@@ -147,7 +58,7 @@ def test_table_one_has_every_row_with_numbers(finished):
 
 def test_table_two_has_every_synthesis(finished):
     table = pd.read_csv(finished / "results/tables/tiny/table2_synthesis.csv")
-    strict = table[table.protocol == "strict"].set_index("system")
+    strict = table[table.protocol == "strict"].set_index("run")
     assert set(strict.index) == {run for run in RUNS if "unet" not in run}
     assert strict.ssim_brain.between(-1, 1).all()
     assert strict.loc["real_t1ce", "ssim_whole"] == 1
@@ -159,12 +70,12 @@ def test_table_three_has_every_segmentation_and_the_quoted_rows(finished):
     quoted = paper[paper.status == "quoted"]
     assert list(quoted.label) == ["Hamghalam et al.", "Zhou et al."]
     ours = paper[paper.status.isna()]
-    assert set(ours.system) == {run for run in RUNS if "unet" in run or run == "maf_net.joint"}
+    assert set(ours.run) == {run for run in RUNS if "unet" in run or run == "maf_net.joint"}
     assert ours[["dice_wt", "dice_tc"]].notna().all().all()
 
 
 def test_table_four_has_equal_budgets(finished):
-    table = pd.read_csv(finished / "results/tables/tiny/table4_cost.csv").set_index("system")
+    table = pd.read_csv(finished / "results/tables/tiny/table4_cost.csv").set_index("run")
     controls = ["copy_t1", "real_t1ce"]
     assert set(table.index) == set(RUNS)
     assert table.status[controls].eq("not trained").all()
@@ -176,26 +87,28 @@ def test_table_four_has_equal_budgets(finished):
     assert (table.core_seconds.drop(index=controls) > 0).all()
 
 
-def test_a_new_method_is_in_the_tables_by_the_next_call(finished):
-    made = run(finished, [sys.executable, "-m", "methods", "new", "stranger"])
+def test_a_new_method_is_in_the_tables_by_the_next_call(finished_copy):
+    made = python(finished_copy, "-m", "methods", "new", "stranger")
     assert made.returncode == 0, made.stdout
-    folder = finished / "methods/stranger"
+    folder = finished_copy / "methods/stranger"
     assert sorted(path.name for path in folder.iterdir()) == ["method.py", "method.yaml"]
-    commands = planned(finished)
-    assert runs_of(commands) == {"stranger", "stranger+unet"}
-    done = snakemake(finished, benchmark="tiny.yaml")
+    done = snakemake(finished_copy, benchmark="tiny.yaml")
     assert done.returncode == 0, done.stdout[-3000:]
-    tables = finished / "results/tables/tiny"
+    assert runs_of(re.findall(r"python -m workflow [^>]*", done.stdout)) == {
+        "stranger",
+        "stranger+unet",
+    }
+    tables = finished_copy / "results/tables/tiny"
     for name, rows in {
         "table2_synthesis": {"stranger"},
         "table3_segmentation": {"stranger+unet"},
         "table4_cost": {"stranger", "stranger+unet"},
     }.items():
         table = pd.read_csv(tables / f"{name}.csv")
-        assert rows <= set(table.system[table.status.isna()]), name
+        assert rows <= set(table.run[table.status.isna()]), name
     shutil.rmtree(folder)
     # Without it the tables are what they were.
-    assert snakemake(finished, benchmark="tiny.yaml").returncode == 0
+    assert snakemake(finished_copy, benchmark="tiny.yaml").returncode == 0
     assert "stranger" not in (tables / "table4_cost.csv").read_text()
 
 
@@ -224,17 +137,17 @@ def test_the_page_names_every_run_and_has_every_test_patient(finished):
 
 def test_long_table_has_a_row_a_patient_region_metric_and_protocol(finished):
     scores = pd.read_csv(finished / "results/tables/tiny/scores.csv")
-    assert set(scores.system) == set(RUNS)
-    key = ["system", "seed", "patient", "protocol", "task", "region", "metric", "postprocessing"]
+    assert set(scores.run) == set(RUNS)
+    key = ["run", "seed", "patient", "protocol", "task", "region", "metric", "postprocessing"]
     assert not scores.duplicated(key).any()
     split = pd.read_csv(finished / "results/store/tiny/split.csv")
     assert set(scores.patient) == set(split.patient[split.split == "test"])
 
 
-def test_manifest_names_every_file_that_was_read(finished):
-    manifest = pd.read_csv(finished / "results/store/tiny/manifest.csv")
-    assert len(manifest) == 6 * 5
-    assert manifest.sha256.str.fullmatch("[0-9a-f]{64}").all()
+def test_the_sha256_of_every_file_that_was_read_is_kept(finished):
+    checksums = pd.read_csv(finished / "results/store/tiny/input_checksums.csv")
+    assert len(checksums) == 6 * 5
+    assert checksums.sha256.str.fullmatch("[0-9a-f]{64}").all()
 
 
 def test_exported_cases_lie_over_the_originals(finished):
@@ -256,69 +169,106 @@ def test_a_finished_run_reruns_nothing(finished):
     assert planned(finished) == []
 
 
-def test_a_comment_reruns_nothing(finished, edited):
-    edited("methods/cutgan/method.py", "import torch\n", "# why not\nimport torch\n")
-    edited("workflow/training/loop.py", "import torch\n", "import torch  # why not\n")
-    edited("benchmarks/scoring/overlap.py", '"""', '"""Reworded. ')
-    edited("benchmarks/protocols/paper.yaml", "name: paper", "name: paper # that is its name")
-    edited("benchmarks/published.yaml", "paper:\n", "paper: # as printed\n")
-    assert planned(finished) == []
-
-
-def test_a_published_number_filled_in_writes_the_tables_anew(finished, edited):
-    edited("benchmarks/published.yaml", "ssim: null, psnr: null", "ssim: 0.9, psnr: null, where: x")
-    assert {c.split()[3] for c in planned(finished)} == {"tabulate", "draw", "manifest", "page"}
-
-
-def test_an_edit_of_the_commands_that_judge_scores_anew(finished, edited):
-    edited("workflow/score.py", "SCORING = [", "EDITED = 1\nSCORING = [")
-    verbs = {c.split()[3] for c in planned(finished)}
-    assert verbs == {"score", "tabulate", "draw", "manifest", "page"}
-
-
-def test_speed_reruns_nothing(finished, edited):
-    edited(
-        "tiny.yaml",
-        "threads: 1",
-        "threads: 2, precision: bf16, inference_batch: 4, compile: kernels",
-    )
-    assert planned(finished) == []
-
-
-def test_a_mended_metric_retrains_nothing(finished, edited):
-    edited(
-        "benchmarks/scoring/overlap.py", "import numpy as np\n", "import numpy as np\nMENDED = 1\n"
-    )
-    verbs = {c.split()[3] for c in planned(finished)}
-    assert verbs == {"score", "tabulate", "draw", "manifest", "page"}
-
-
-def test_other_looks_write_the_page_alone(finished, edited):
-    edited("benchmarks/reporting/page/page.css", "--dim: ", "--dim:  ")
-    assert {c.split()[3] for c in planned(finished)} == {"page"}
-
-
-def test_other_words_write_the_page_alone(finished, edited):
-    edited("workflow/report/ranks.rst", "Mean ranks", "Ranks")
-    assert {c.split()[3] for c in planned(finished)} == {"page"}
-
-
-def test_an_edited_entry_reruns_that_entry_alone(finished, edited):
-    edited("methods/cutgan/method.py", "gan + 0.5 * (", "gan + 0.51 * (")
-    commands = planned(finished)
+def test_snakemake_reruns_whose_digest_changed(finished_copy):
+    path = finished_copy / "methods/cutgan/method.py"
+    text = path.read_text()
+    assert "gan + 0.5 * (" in text
+    path.write_text(text.replace("gan + 0.5 * (", "gan + 0.51 * ("))
+    commands = planned(finished_copy)
+    path.write_text(text)
     assert runs_of(commands) == {"cutgan", "cutgan+unet"}
     assert sum(" train " in c for c in commands) == 2
-
-
-def test_an_edited_parameter_reruns_that_entry_alone(finished, edited):
-    edited("tiny.yaml", "cutgan: {width: 2", "cutgan: {width: 3")
-    assert runs_of(planned(finished)) == {"cutgan", "cutgan+unet"}
 
 
 def test_shared_trainings_exist_once(finished):
     commands = planned(finished, "--forceall")
     trained = [c for c in commands if " train " in c]
     assert len(trained) == len(runs_of(trained)) == len(RUNS) - 2  # but for the two controls
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory):
+    """A copy of the code, and its digests."""
+    folder = with_benchmark(tmp_path_factory.mktemp("code"))
+    return folder, planned_digests(folder)
+
+
+@pytest.fixture
+def stale(code):
+    """A function that edits files of the copy and says what is then rerun, before all put back."""
+    folder, before = code
+    kept: dict[Path, str] = {}
+
+    def edit(*edits: tuple[str, str, str]) -> set[str]:
+        for name, old, new in edits:
+            path = folder / name
+            text = path.read_text()
+            kept.setdefault(path, text)
+            assert old in text, name
+            path.write_text(text.replace(old, new, 1))
+        return changed(before, planned_digests(folder))
+
+    yield edit
+    for path, text in kept.items():
+        path.write_text(text)
+
+
+def test_a_comment_reruns_nothing(stale):
+    assert not stale(
+        ("methods/cutgan/method.py", "import torch\n", "# why not\nimport torch\n"),
+        ("workflow/training/loop.py", "import torch\n", "import torch  # why not\n"),
+        ("benchmarks/scoring/overlap.py", '"""', '"""Reworded. '),
+        ("benchmarks/protocols/paper.yaml", "name: paper", "name: paper # that is its name"),
+        ("benchmarks/published.yaml", "paper:\n", "paper: # as printed\n"),
+    )
+
+
+def test_another_published_number_writes_the_tables_again(stale):
+    edit = ("benchmarks/published.yaml", "ssim: 0.", "ssim: 0.0")
+    assert stale(edit) == {"tabulate", "draw", "page"}
+
+
+def test_an_edit_of_the_command_that_scores_scores_again(stale):
+    assert stale(("workflow/commands/score.py", "COLUMNS = (", "EDITED = 1\nCOLUMNS = (")) == {
+        "score"
+    }
+
+
+def test_speed_reruns_nothing(stale):
+    speed = "threads: 2, precision: bf16, inference_batch: 4, compile: kernels"
+    assert not stale(("tiny.yaml", "threads: 1", speed))
+
+
+def test_a_fixed_metric_retrains_nothing(stale):
+    edited = stale(
+        ("benchmarks/scoring/metrics/dice.py", "def measure(", "FIXED = 1\n\n\ndef measure(")
+    )
+    assert "score" in edited and not [name for name in edited if name.startswith("train")]
+    assert not edited & {"simulate", "prepare", "split"}
+
+
+def test_another_style_writes_the_page_alone(stale):
+    assert stale(("benchmarks/reporting/page/page.css", "--dim: ", "--dim:  ")) == {"page"}
+
+
+def test_another_caption_is_written_again(stale):
+    edit = ("benchmarks/reporting/figures/ranks.py", '"""**', '"""**Reworded: ')
+    assert stale(edit) == {"draw", "page"}
+
+
+def test_an_edited_table_trains_and_scores_nothing(stale):
+    name = "benchmarks/reporting/tables/table4_cost.py"
+    assert stale((name, "def table(", "EDITED = 1\n\n\ndef table(")) <= {"tabulate", "page"}
+
+
+def test_an_edited_method_reruns_that_method_alone(stale):
+    edited = stale(("methods/cutgan/method.py", "gan + 0.5 * (", "gan + 0.51 * ("))
+    assert edited == {"train cutgan", "train cutgan+unet"}
+
+
+def test_an_edited_parameter_reruns_that_method_alone(stale):
+    edited = stale(("tiny.yaml", "cutgan: {width: 2", "cutgan: {width: 3"))
+    assert edited == {"train cutgan", "train cutgan+unet"}
 
 
 def test_gpu_jobs_never_outnumber_the_slots(tmp_path):
@@ -339,17 +289,35 @@ def test_gpu_jobs_never_outnumber_the_slots(tmp_path):
 
 def test_every_figure_is_drawn(finished):
     folder = finished / "results/figures/tiny"
-    names = {"fig4_synthesis", "fig5_segmentation", "distributions", "ranks", "training_curves"}
+    names = {"synthesis", "segmentation", "distributions", "ranks", "training_curves"}
     names |= {"similarity_vs_utility", "attention", "cost_vs_quality", "conventions"}
     assert {path.stem for path in folder.glob("*.png")} == names
     assert {path.stem for path in folder.glob("*.pdf")} == names
-    assert all(path.stat().st_size > 10_000 for path in folder.iterdir())
+    pictures = [path for path in folder.iterdir() if path.suffix != ".rst"]
+    assert all(path.stat().st_size > 10_000 for path in pictures)
+    assert {path.stem for path in folder.glob("*.rst")} == names
 
 
-def test_the_report_holds_the_tables(finished):
-    done = snakemake(finished, "--report", "results/report.html", benchmark="tiny.yaml")
+def test_attention_is_stored_of_test_patients(finished):
+    folder = finished / "results/runs/tiny/maf_net.joint/seed0"
+    index = json.loads((folder / "t1ce.json").read_text())
+    split = pd.read_csv(finished / "results/store/tiny/split.csv")
+    assert set(index["attention"]) == set(split.patient[split.split == "test"])
+    for patient, sha256 in index["attention"].items():
+        path = folder / f"attention/{patient}.npz"
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+        with np.load(path) as stored:
+            slices, weights = stored["slices"], stored["weights"]
+        assert len(weights) == len(slices) == 3 and weights.dtype == np.float16
+        assert weights.sum(axis=1) == pytest.approx(1, abs=0.01)
+    other = json.loads((folder.parents[1] / "cutgan/seed0/t1ce.json").read_text())
+    assert other["attention"] == {}
+
+
+def test_the_report_holds_the_tables(finished_copy):
+    done = snakemake(finished_copy, "--report", "results/report.html", benchmark="tiny.yaml")
     assert done.returncode == 0, done.stdout[-3000:]
-    text = (finished / "results/report.html").read_text()
+    text = (finished_copy / "results/report.html").read_text()
     assert "The ablation of MAF-Net" in text and "SIMULATED" in text
     assert not re.search(r'(?:src|href)="https?://', text)
 
@@ -365,31 +333,29 @@ def test_the_same_again_makes_the_same_tables(finished, tmp_path):
     for name in names:
         if not name.startswith("table4_cost"):
             assert (first / name).read_bytes() == (second / name).read_bytes(), name
-    counted = ["system", "updates", "images", "parameters"]
+    counted = ["run", "updates", "images", "parameters"]
     costs = [pd.read_csv(x / "table4_cost.csv")[counted] for x in (first, second)]
     pd.testing.assert_frame_equal(*costs)
 
 
 def test_the_results_agree_with_their_manifest(finished):
-    done = run(
-        finished, [sys.executable, "-m", "benchmarks", "verify", "results/manifest/tiny.json"]
-    )
+    done = python(finished, "-m", "benchmarks", "verify", "results/manifest/tiny.json")
     assert done.returncode == 0, done.stdout
 
 
-def test_a_replaced_file_of_a_patient_retrains(finished):
+def test_a_replaced_file_of_a_patient_retrains(finished_copy):
     """Though the split, which training reads, stays the same to the byte."""
-    split = finished / "results/store/tiny/split.csv"
+    split = finished_copy / "results/store/tiny/split.csv"
     patient = pd.read_csv(split).query("split == 'train'").patient.iloc[0]
-    path = finished / f"results/phantom/tiny/{patient}/{patient}_t2.nii.gz"
+    path = finished_copy / f"results/phantom/tiny/{patient}/{patient}_t2.nii.gz"
     kept, before = path.read_bytes(), split.read_bytes()
     original = nib.load(path)
     voxels = original.get_fdata()
     voxels[voxels > 0] = voxels.max() + 1 - voxels[voxels > 0]
     nib.save(nib.Nifti1Image(voxels.astype("int16"), original.affine), path)
-    weights = finished / "results/runs/tiny/copy_t1+unet/seed0/weights.pt"
+    weights = finished_copy / "results/runs/tiny/copy_t1+unet/seed0/weights.pt"
     trained = weights.stat().st_mtime_ns
-    done = snakemake(finished, str(weights.relative_to(finished)), benchmark="tiny.yaml")
+    done = snakemake(finished_copy, str(weights.relative_to(finished_copy)), benchmark="tiny.yaml")
     assert done.returncode == 0, done.stdout[-3000:]
     assert split.read_bytes() == before
     assert weights.stat().st_mtime_ns > trained
@@ -397,23 +363,23 @@ def test_a_replaced_file_of_a_patient_retrains(finished):
 
 
 @pytest.mark.parametrize("name", ["unet", "maf_net.joint"])
-def test_a_killed_training_ends_in_the_same_weights(finished, name):
+def test_a_killed_training_ends_in_the_same_weights(finished_copy, name):
     """SIGKILL in the middle of epochs, again and again, through the rule's own command."""
     if name == "maf_net.joint":
-        assert run(finished, command("train", "maf_net")).returncode == 0
-    weights = finished / f"results/runs/tiny/{name}/seed0/weights.pt"
+        assert run(finished_copy, command("train", "maf_net")).returncode == 0
+    weights = finished_copy / f"results/runs/tiny/{name}/seed0/weights.pt"
     shutil.rmtree(weights.parent)
-    assert run(finished, command("train", name)).returncode == 0
+    assert run(finished_copy, command("train", name)).returncode == 0
     expected = torch.load(weights, weights_only=True)
     shutil.rmtree(weights.parent)
     chance, resumed = random.Random(name), False
     for line in ("epoch 1/", "epoch 2/"):
-        output = kill_after(finished, command("train", name), line, chance.uniform(0, 0.1))
-        resumed |= "going on after epoch" in output
+        output = kill_after(finished_copy, command("train", name), line, chance.uniform(0, 0.1))
+        resumed |= "resuming after epoch" in output
         assert not weights.exists(), "the training ended before it was killed"
-    last = run(finished, command("train", name))
+    last = run(finished_copy, command("train", name))
     assert last.returncode == 0, last.stdout
-    assert "going on after epoch" in last.stdout
+    assert "resuming after epoch" in last.stdout
     assert_same(torch.load(weights, weights_only=True), expected)
 
 
@@ -435,21 +401,6 @@ def kill_after(folder: Path, command: list[str], line: str, seconds: float) -> s
     process.send_signal(signal.SIGKILL)
     process.wait()
     return seen
-
-
-def assert_same(a, b) -> None:
-    if isinstance(a, dict):
-        assert a.keys() == b.keys()
-        for key in a:
-            assert_same(a[key], b[key])
-    elif isinstance(a, list | tuple):
-        assert len(a) == len(b)
-        for x, y in zip(a, b, strict=True):
-            assert_same(x, y)
-    elif isinstance(a, torch.Tensor):
-        assert torch.equal(a, b)
-    else:
-        assert a == b
 
 
 @pytest.fixture(scope="module")
@@ -520,48 +471,48 @@ BROKEN = {
 def failed(tmp_path_factory):
     folder = with_benchmark(tmp_path_factory.mktemp("failing"))
     for name, (old, new, _) in BROKEN.items():
-        made = run(folder, [sys.executable, "-m", "methods", "new", name])
+        made = python(folder, "-m", "methods", "new", name)
         assert made.returncode == 0, made.stdout
         path = folder / "methods" / name / "method.py"
         path.write_text(path.read_text().replace(old, new))
-    entries = ", ".join(["copy_t1", *BROKEN])
-    text = TINY.replace("results:\n", f"results:\n  entries: [{entries}]\n")
+    methods = ", ".join(["copy_t1", *BROKEN])
+    text = TINY.replace("results:\n", f"results:\n  methods: [{methods}]\n")
     (folder / "failing.yaml").write_text(text.replace("title: tiny", "title: failing"))
     done = snakemake(folder, benchmark="failing.yaml")
     assert done.returncode != 0
     return folder
 
 
-def test_an_entry_that_fails_is_a_row_with_the_reason(failed):
+def test_a_method_that_fails_is_a_row_with_the_reason(failed):
     tables = failed / "results/tables/failing"
     for name in ("table2_synthesis", "table3_segmentation"):
         table = pd.read_csv(tables / f"{name}.csv").query("protocol == 'strict'")
-        status = table.set_index("system")["status"].astype(str)
-        for entry, (_, _, reason) in BROKEN.items():
+        status = table.set_index("run")["status"].astype(str)
+        for method, (_, _, reason) in BROKEN.items():
             if name == "table2_synthesis":
-                assert status[entry].startswith("failed: ") and reason in status[entry]
+                assert status[method].startswith("failed: ") and reason in status[method]
                 assert reason in (tables / f"{name}.md").read_text()
             else:
-                assert f"builds on {entry}, which failed" in status[f"{entry}+unet"]
+                assert f"builds on {method}, which failed" in status[f"{method}+unet"]
     page = (failed / "results/page/failing/data.js").read_text()
     assert all(json.dumps(reason)[1:-1] in page for _, _, reason in BROKEN.values())
 
 
-def test_an_entry_that_fails_stops_no_other(failed):
+def test_a_method_that_fails_stops_no_other(failed):
     table = pd.read_csv(failed / "results/tables/failing/table3_segmentation.csv")
-    floor = table[table.system == "copy_t1+unet"]
+    floor = table[table.run == "copy_t1+unet"]
     assert floor.dice_wt.between(0, 1).all()
 
 
-def test_a_mended_entry_completes_the_tables(failed):
+def test_a_fixed_method_completes_the_tables(failed):
     """The same command again trains what has failed, and that alone; the others were put aside."""
-    mended, *others = BROKEN
+    fixed, *others = BROKEN
     for name in others:
         (failed / "methods" / name).rename(failed / "methods" / f"_{name}")
-    shutil.rmtree(failed / "methods" / mended)
-    assert run(failed, [sys.executable, "-m", "methods", "new", mended]).returncode == 0
+    shutil.rmtree(failed / "methods" / fixed)
+    assert python(failed, "-m", "methods", "new", fixed).returncode == 0
     path = failed / "failing.yaml"
-    path.write_text(path.read_text().replace(", ".join(BROKEN), mended))
+    path.write_text(path.read_text().replace(", ".join(BROKEN), fixed))
     weights = failed / "results/runs/failing/copy_t1+unet/seed0/weights.pt"
     before = weights.stat().st_mtime_ns
     done = snakemake(failed, benchmark="failing.yaml")
@@ -569,8 +520,8 @@ def test_a_mended_entry_completes_the_tables(failed):
     assert weights.stat().st_mtime_ns == before
     table = pd.read_csv(failed / "results/tables/failing/table2_synthesis.csv")
     assert table.status.isna().sum() == len(table) - table.status.eq("not run here").sum()
-    assert mended in set(table.system[table.ssim_whole.notna()])
-    assert not list(failed.glob(f"results/runs/failing/{mended}*/*/failed-*"))
+    assert fixed in set(table.run[table.ssim_whole.notna()])
+    assert not list(failed.glob(f"results/runs/failing/{fixed}*/*/failed-*"))
     assert (failed / "results/tables/failing/scores.csv").exists()
 
 

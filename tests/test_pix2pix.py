@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from methods.contract import Batch
-from methods.pix2pix.method import Pix2Pix, Pix2PixParams
+from methods.pix2pix.method import Pix2Pix
 from methods.pix2pix.networks import Generator
 
 
 def make(**params) -> Pix2Pix:
     torch.manual_seed(0)
-    return Pix2Pix(Pix2PixParams(**{"width": 8, **params}), channels=3)
+    return checks.build("pix2pix", **{"width": 8, **params})
 
 
 def parameters(network: nn.Module) -> int:
@@ -28,13 +28,13 @@ def dropouts(generator: Generator) -> list[int]:
 
 
 def test_parameters():
-    entry = make(width=64)
+    model = make(width=64)
     down = 3 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512 * 512
     up = 512 * 512 + 1024 * 256 + 512 * 128 + 256 * 64 + 128 * 1
     norms = 2 * (128 + 256 + 512) + 2 * (512 + 256 + 128 + 64)
-    assert parameters(entry.generator) == 16 * (down + up) + norms + 1 == 16_654_977
+    assert parameters(model.generator) == 16 * (down + up) + norms + 1 == 16_654_977
     # The official one has 2,766,657: a scale and a shift for each bias here.
-    assert parameters(entry.discriminator) == 2_766_657 - (128 + 256 + 512)
+    assert parameters(model.discriminator) == 2_766_657 - (128 + 256 + 512)
 
 
 def test_eight_halvings_are_the_official_unet_256():
@@ -53,12 +53,12 @@ def test_sizes(side, halvings):
 
 
 def test_the_discriminator_sees_inputs_and_t1ce_and_learns_first():
-    entry, seen = make(dropout=0.0), []
-    batch = checks.batch(entry)
-    made = entry.generator(batch.inputs)
-    first = entry.discriminator.layers[0]
+    model, seen = make(dropout=0.0), []
+    batch = checks.batch(model)
+    made = model.generator(batch.inputs)
+    first = model.discriminator.layers[0]
     first.register_forward_hook(lambda c, given, _: seen.append((given[0], c.weight.clone())))
-    entry.train_step(batch)
+    model.train_step(batch)
     (fake, before), (real, with_real), (judged, after) = seen
     assert torch.equal(real, torch.cat([batch.inputs, batch.t1ce], dim=1))
     for image in (fake, judged):
@@ -67,33 +67,33 @@ def test_the_discriminator_sees_inputs_and_t1ce_and_learns_first():
 
 
 def test_losses_by_hand():
-    entry = make(learning_rate=0.0)
-    for network in (entry.generator, entry.discriminator):
+    model = make(learning_rate=0.0)
+    for network in (model.generator, model.discriminator):
         for p in network.parameters():
             nn.init.zeros_(p)
-    nn.init.ones_(entry.discriminator.layers[-1].bias)  # it scores every patch 1
+    nn.init.ones_(model.discriminator.layers[-1].bias)  # it scores every patch 1
     t1ce = torch.tensor([-1.0, 0.5]).repeat(2, 1, 32, 16)
-    losses = entry.train_step(Batch(torch.zeros(2, 3, 32, 32), t1ce, torch.zeros(2, 32, 32)))
+    losses = model.train_step(Batch(torch.zeros(2, 3, 32, 32), t1ce, torch.zeros(2, 32, 32)))
     real, fake = log(1 + exp(-1)), log(1 + exp(1))
     expected = {"D": (real + fake) / 2, "GAN": real, "L1": 100 * (1 + 0.5) / 2}
     assert {k: x.item() for k, x in losses.items()} == pytest.approx(expected, rel=1e-6)
 
 
 def test_dropout_only_in_training():
-    entry = make()
-    assert dropouts(entry.generator) == [0]
-    inputs = checks.batch(entry).inputs
+    model = make()
+    assert dropouts(model.generator) == [0]
+    inputs = checks.batch(model).inputs
 
     def differs() -> bool:
         with torch.inference_mode():
-            return not torch.equal(entry.synthesize(inputs), entry.synthesize(inputs))
+            return not torch.equal(model.synthesize(inputs), model.synthesize(inputs))
 
-    assert entry.training(True) and differs()
-    assert entry.training(False) and not differs()
+    assert model.train() and differs()
+    assert model.eval() and not differs()
 
 
 def test_learns_a_paired_mapping():
-    entry, l1 = make(learning_rate=2e-3), []
+    model, l1 = make(learning_rate=2e-3), []
 
     def pairs(seed: int) -> tuple[Tensor, Tensor]:
         draw = torch.Generator().manual_seed(seed)
@@ -103,9 +103,9 @@ def test_learns_a_paired_mapping():
 
     for step in range(120):
         inputs, t1ce = pairs(step)
-        entry.progress = step / 120
-        l1.append(entry.train_step(Batch(inputs, t1ce, torch.zeros(4, 32, 32)))["L1"].item())
-    entry.training(False)
+        model.progress = step / 120
+        l1.append(model.train_step(Batch(inputs, t1ce, torch.zeros(4, 32, 32)))["L1"].item())
+    model.eval()
     inputs, t1ce = pairs(1000)
-    error = (entry.synthesize(inputs) - t1ce).abs().mean().item()
+    error = (model.synthesize(inputs) - t1ce).abs().mean().item()
     assert error < 0.3 * l1[0] / 100

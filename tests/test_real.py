@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.cohorts.brats import find_patients
+from benchmarks.cohorts.sources import load_source
+from benchmarks.cohorts.sources.brats import find_patients
 from benchmarks.cohorts.store import Grid, StoredPatient, prepare
-from benchmarks.scoring.protocol import load_protocol, score_synthesis
+from benchmarks.scoring.protocol import load_protocol
+from benchmarks.scoring.score import score_synthesis
+from methods.loading import build
 from methods.registry import discover
 from workflow.inference import synthesize
-from workflow.training.data import View
+from workflow.training.view import View
 
 BRATS_DIR = os.environ.get("BRATS_DIR")
 pytestmark = pytest.mark.skipif(
@@ -24,17 +27,17 @@ def patients(tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
     chosen = find_patients(Path(BRATS_DIR))[:2]
     for files in chosen:
-        prepare(files, folder, Grid())
+        prepare(files, folder, Grid(), load_source("brats"))
     return [StoredPatient(folder, files.patient) for files in chosen]
 
 
 def scores(control: str, patient: StoredPatient) -> dict[tuple[str, str], float]:
     method = discover()[control]
     inputs = method.description.inputs
-    entry = method.entry(method.params("base", {}), len(inputs))
-    made = synthesize(entry, patient, View(inputs, 224), torch.device("cpu"), 32)
-    images, labels = patient.volume(224)
-    rows = score_synthesis([load_protocol("strict")], images[3], made, labels)
+    model = build(method, method.params("base", {}), len(inputs))
+    made = synthesize(model, patient, View(inputs, 224), torch.device("cpu"), 32)
+    scan = patient.volume(224)
+    rows = score_synthesis([load_protocol("strict")], scan.t1ce, made, scan.labels)
     return {(row["metric"], row["region"]): row["value"] for row in rows}
 
 

@@ -3,17 +3,17 @@
 On a CPU, for lack of a GPU, and by autocast itself: the suite uses none there.
 """
 
+import contract_checks as checks
 import pytest
 import torch
 import torch.nn.functional as F
 
 from methods.contract import Batch
-from methods.registry import discover
 
 SEEDS, STEPS, PARTS = 4, 30, 2
 SMALL = {"encoder_blocks": 2, "decoder_blocks": 1, "head_features": 16, "patches": 64}
-# The loss that each entry is about, and parameters that let it learn in so few steps.
-ENTRIES = {
+# The main loss of each method, and parameters that let it learn in so few steps.
+LOSSES = {
     "pix2pix": ("L1", {"width": 4, "learning_rate": 1e-3}),
     "unet": ("cross_entropy", {"width": 4, "learning_rate": 3e-3}),
     "cutgan": ("NCE", {"width": 4, "generator_rate": 2e-3} | SMALL),
@@ -31,21 +31,20 @@ def batch(seed: int) -> Batch:
 
 
 def curve(name: str, seed: int, reduced: bool) -> torch.Tensor:
-    """The loss of an entry's training, its mean over each part of the steps."""
-    loss, params = ENTRIES[name]
-    method = discover()[name]
+    """The loss of a model's training, its mean over each part of the steps."""
+    loss, params = LOSSES[name]
     torch.manual_seed(seed)
-    entry = method.entry(method.params("base", params), 3).training(True)
+    model = checks.build(name, **params).train()
     found = []
     for step in range(STEPS):
         torch.manual_seed(STEPS * seed + step)
-        entry.progress = step / STEPS
+        model.progress = step / STEPS
         with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
-            found.append(entry.train_step(batch(STEPS * seed + step))[loss].detach())
+            found.append(model.train_step(batch(STEPS * seed + step))[loss].detach())
     return torch.stack(found).reshape(PARTS, -1).mean(dim=1)
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.parametrize("name", LOSSES)
 def test_bf16_trains_as_float32_with_another_seed_does(name):
     whole, reduced = (
         torch.stack([curve(name, seed, half) for seed in range(SEEDS)]) for half in (False, True)

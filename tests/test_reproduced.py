@@ -1,29 +1,31 @@
 """Verdicts on the published numbers, from made-up scores around them."""
 
+import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_scores import frame
+from made_up_scores import frame, made_up_results, write_table
 
 from benchmarks.reporting.published import read_published
-from benchmarks.reporting.reproduced import SIMULATED, reproduced_table, write_reproduced_table
-from benchmarks.reporting.rows import System
+from benchmarks.reporting.rows import Row
+from benchmarks.reporting.tables.table6_reproduced import SIMULATED, reproduced_table
 
 COHORT = "BraTS2020, 369 patients, 74 of them test"
-JOINT = System("maf_net.joint", "MAF-Net, joint", "entry")
-BLOCK = System("maf_net+unet", "MAF-Net + UNet", "entry")
-UNET = System("unet", "UNet", "entry")
-SYSTEMS = [JOINT, BLOCK, UNET]
+JOINT = Row("maf_net.joint", "MAF-Net, joint", "method")
+BLOCK = Row("maf_net+unet", "MAF-Net + UNet", "method")
+UNET = Row("unet", "UNet", "method")
+ROWS = [JOINT, BLOCK, UNET]
 AROUND = np.array([-0.03, -0.02, -0.01, 0.0, 0.01, 0.02, 0.03])
 
 
-def scored(system, values, metric="dice", region="wt", protocol="paper"):
+def scored(run, values, metric="dice", region="wt", protocol="paper"):
     task = "synthesis" if metric in ("ssim", "psnr") else "segmentation"
     kept = "lcc" if task == "segmentation" else ""
     return [
-        [system.id, 0, f"p{i}", "", protocol, task, region, metric, kept, value, ""]
+        [run.run, 0, f"p{i}", "", protocol, task, region, metric, kept, value, ""]
         for i, value in enumerate(values)
     ]
 
@@ -34,24 +36,23 @@ def published():
 
 
 @pytest.fixture
-def verdict(published):
+def verdict():
     """What is said of the joint network's Dice of WT, 0.880 in Table I."""
 
-    def said(*scores, systems=SYSTEMS, simulated=False):
-        rows = reproduced_table(published, "table1_ablation", frame(*scores), systems, simulated)
-        return rows.query("system == @JOINT.id and region == 'wt'")["verdict"].item()
+    def said(*scores, rows=ROWS, simulated=False):
+        results = made_up_results(frame(*scores), rows, simulated=simulated)
+        numbers = reproduced_table(results, "table1_ablation")
+        of = numbers.query("run == @JOINT.run and region == 'wt' and metric == 'dice'")
+        return of["verdict"].item()
 
     return said
 
 
 @pytest.fixture
-def written(tmp_path, published):
-    def texts(*scores, systems=SYSTEMS, simulated=False, numbers=published):
-        paths = write_reproduced_table(
-            tmp_path, numbers, frame(*scores), systems, COHORT, simulated
-        )
-        assert {path.stem for path in paths} == {"table6_reproduced"}
-        return {path.suffix: path.read_text(encoding="utf-8") for path in paths}
+def written(tmp_path):
+    def texts(*scores, rows=ROWS, simulated=False):
+        results = made_up_results(frame(*scores), rows, description=COHORT, simulated=simulated)
+        return write_table(tmp_path, "table6_reproduced", results)
 
     return texts
 
@@ -80,8 +81,8 @@ def test_what_cannot_be_judged_says_why(verdict):
     assert verdict(one) == "too few patients for an interval"
     assert verdict(scored(JOINT, [np.nan, np.nan])) == "no patient has a value"
     assert verdict(scored(UNET, AROUND + 0.5)) == "not run here"
-    failed = System(JOINT.id, JOINT.label, "entry", "out of memory", ("segmentation",))
-    assert verdict(systems=[failed, UNET]) == "failed"
+    failed = replace(JOINT, tasks=("segmentation",), failure="out of memory")
+    assert verdict(rows=[failed, UNET]) == "failed"
     assert verdict(scored(JOINT, 0.88 + AROUND, protocol="strict")) == "not run here"
 
 
@@ -95,57 +96,60 @@ def test_simulated_patients_reproduce_nothing(verdict, written):
     assert "neither reproduced nor refuted" not in written(same)[".md"]
 
 
-def test_every_number_that_is_known_has_a_row(published, tmp_path, written):
-    written(scored(JOINT, 0.88 + AROUND))
+@pytest.mark.parametrize("simulated", [False, True])
+def test_every_number_of_the_paper_has_a_row_and_a_verdict(published, tmp_path, written, simulated):
+    written(scored(JOINT, 0.88 + AROUND), simulated=simulated)
     rows = pd.read_csv(tmp_path / "table6_reproduced.csv")
     known = [
         (name, row.label, metric, region, number)
         for name in published.names()
         for row in published.table(name).rows
         for (metric, region), number in row.numbers().items()
-        if number is not None
     ]
     columns = ["table", "label", "metric", "region", "published"]
+    assert len(known) == 56
     assert sorted(rows[columns].itertuples(index=False, name=None)) == sorted(known)
-    ours = rows[rows["verdict"] == "reproduced"]
+    measured = SIMULATED if simulated else "reproduced"
+    assert rows["verdict"].value_counts().to_dict() == {
+        "not run here": 41, "no patient has a value": 7, "quoted": 6, measured: 2,
+    }  # fmt: skip
+    ours = rows[rows["verdict"] == measured]
     assert list(ours["table"]) == ["table1_ablation", "table3_segmentation"]
     assert ours["ours"].tolist() == pytest.approx([0.88, 0.88])
     assert ours["difference"].abs().max() < 1e-9
     assert (ours["low"] < 0.88).all() and (ours["high"] > 0.88).all()
 
 
-def test_the_page_counts_the_numbers_that_could_not_be_read(published, written):
-    numbers = [
-        number
-        for name in published.names()
-        for row in published.table(name).rows
-        for number in row.numbers().values()
-    ]
-    text = written()[".md"]
-    unread = f"{numbers.count(None)} of {len(numbers)} published numbers could not be read"
-    assert unread in text
-
-
-def test_a_number_filled_in_gets_its_row_and_a_quoted_one_no_verdict(published, written):
-    content = published.model_dump()
-    rows = content["tables"]["table3_segmentation"]["rows"]
-    rows[0]["dice"]["wt"], rows[0]["where"] = 0.9, "Table III, p. 4"
-    rows[3]["dice"]["wt"], rows[3]["where"] = 0.8775, "Table III, p. 4"
-    filled = type(published).model_validate(content)
-    cutgan = System("cutgan+unet", "CUTGAN + UNet", "entry")
-    text = written(scored(cutgan, 0.9 + AROUND), systems=[*SYSTEMS, cutgan], numbers=filled)[".md"]
+def test_a_quoted_number_is_printed_with_its_verdict_and_a_note(written):
+    cutgan = Row("cutgan+unet", "CUTGAN + UNet", "method")
+    text = written(scored(cutgan, 0.9 + AROUND), rows=[*ROWS, cutgan])[".md"]
     quoted = next(line for line in text.splitlines() if line.startswith("| Hamghalam"))
-    assert quoted.split("|")[-2].strip() == "quoted"
+    shown = [cell.strip() for cell in quoted.split("|")[2:-1]]
+    assert shown == ["III", "Dice WT", "0.880", "–", "–", "–", "–", "quoted"]
+    assert "- quoted: the paper prints the number for comparison" in text
+    assert "could not be read" not in text and "n/a" not in text
     ours = next(line for line in text.splitlines() if line.startswith("| CUTGAN + UNet"))
     shown = [cell.strip() for cell in ours.split("|")[2:-1]]
-    assert shown[:4] == ["III", "Dice WT", "0.8775", "0.9000"]
-    assert shown[5:] == ["7", "+0.0225", "not reproduced: ours is higher"]
+    assert shown[:4] == ["III", "Dice WT", "0.856", "0.900"]
+    assert shown[5:] == ["7", "+0.044", "not reproduced: ours is higher"]
+
+
+def test_json_cells_hold_both_numbers_and_the_interval(written):
+    content = json.loads(written(scored(JOINT, 0.8 + AROUND))[".json"])
+    (block,) = content["blocks"]
+    assert len(block["rows"]) == 56
+    row = next(row for row in block["rows"] if row["run"] == JOINT.run)
+    ours = row["cells"][[column["title"] for column in block["columns"]].index("ours")]
+    assert (ours["value"], ours["published"], ours["n"]) == (pytest.approx(0.8), 0.88, 7)
+    low, high = ours["interval"]
+    assert low < 0.8 < high < 0.88
 
 
 def test_the_page_shows_the_numbers_side_by_side(written):
     text = written(scored(BLOCK, [4.0, 4.1, 4.2, 4.3], metric="assd"))[".md"]
     assert text.startswith(f"# Table VI. Reproduced or not: {COHORT}.\n")
-    line = next(line for line in text.splitlines() if line.startswith("| MAF-Block "))
+    lines = [line for line in text.splitlines() if line.startswith("| MAF-Block ")]
+    line = next(line for line in lines if " ASSD WT " in line)
     shown = [cell.strip() for cell in line.split("|")[2:-1]]
     assert shown[:4] == ["I", "ASSD WT", "4.12", "4.15"]
     assert shown[4] == "4.00–4.30"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from pipeline import TINY, assert_same
 from repository import copy_repository
-from test_pipeline import TINY, assert_same
 
 CLUSTER = Path(__file__).with_name("slurm_cluster.sh")
 MISSING = [name for name in ("munged", "slurmctld", "slurmd", "srun") if shutil.which(name) is None]
@@ -30,7 +30,7 @@ FLAGS += ["--slurm-init-seconds-before-status-checks", "5"]
 CHANGES = {
     "patients: 6": "patients: 3",
     "[4, 1, 1], seed: 6": "[1, 1, 1], seed: 8",
-    "results:\n": "results:\n  entries: [copy_t1]\n",
+    "results:\n": "results:\n  methods: [copy_t1]\n",
     # Long enough to be killed in the middle.
     "segmentation: 3": "segmentation: 30",
     # The cluster's GPUs are asked for though torch has no use of them.
@@ -126,7 +126,7 @@ def test_a_cancelled_training_is_submitted_again_with_more_memory(finished, clus
     found = [(job["state"], job["minmemory"]) for job in trained]
     assert found == [("CANCELLED", "24000M"), ("COMPLETED", "48000M")]
     log = (finished / f"results/logs/tiny/train/{KILLED}/seed0.log").read_text()
-    assert "going on after epoch" in log
+    assert "resuming after epoch" in log
     assert not list(finished.glob("results/runs/**/failed-*"))
 
 

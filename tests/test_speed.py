@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,24 +17,11 @@ from torch import nn
 
 from benchmarks.errors import InputError
 from workflow.speed import __main__ as command
-from workflow.speed import (
-    budget,
-    comparison,
-    dag,
-    growth,
-    official,
-    patients,
-    pieces,
-    pipeline,
-    prediction,
-    prepare,
-    scoring,
-    steps,
-)
-from workflow.speed.measuring import matrix_product, noise, resident_peak, seconds
+from workflow.speed import dag, growth, measurements, official, packing, scoring, stages
+from workflow.speed.measurements import MEASUREMENTS, QUANTITIES, table
+from workflow.speed.measuring import noise, peak_memory, timed
 from workflow.speed.official import OFFICIAL
-from workflow.speed.pieces import PIECES, QUANTITIES, table
-from workflow.speed.processes import ProcessError, ask
+from workflow.speed.processes import ProcessError, call
 from workflow.speed.settings import Settings
 from workflow.training.devices import use_cpu
 from workflow.training.machine import Machine
@@ -47,7 +34,7 @@ cohort: {source: brats}
 results:
   slices: {crop: 64}
   training: {batch: 2}
-  entries: [pix2pix, cyclegan]
+  methods: [pix2pix, cyclegan]
 speed: {device: cpu}
 """
 # An official implementation as far as its adapter is concerned.
@@ -92,12 +79,27 @@ def assert_rows(rows: list[dict]) -> None:
         assert all(math.isfinite(x) and x > 0 for x in numbers.values()), row
 
 
-def test_a_step(smallest):
-    row = steps.measure_run(smallest, "pix2pix")
+@pytest.fixture(scope="module")
+def step(smallest) -> dict:
+    """The row of a training step of pix2pix."""
+    return stages.measure_run("pix2pix", asdict(smallest))
+
+
+def test_a_step(step):
+    row = step
     assert_rows([row])
     assert row["images_per_second"] == pytest.approx(2 / row["seconds_per_step"])
     assert row["share_of_peak"] < 1
     assert row["memory_bytes"] > row["parameters"] * 4
+
+
+def test_trainings_that_share_a_device(smallest, monkeypatch):
+    monkeypatch.setattr(packing, "COUNTS", (1, 2))
+    row = packing.measure_run("pix2pix", smallest, seconds=0.1)
+    rates, gains = row["steps_per_second_of"], row["gain_of"]
+    assert len(rates) == 2 and min(rates) > 0
+    assert gains == [1, rates[1] / rates[0]]
+    assert row.keys() - {"name"} <= QUANTITIES.keys()
 
 
 def test_flops_are_those_of_forward_and_backward():
@@ -109,42 +111,42 @@ def test_flops_are_those_of_forward_and_backward():
             self.layer(batch).sum().backward()
 
     forward = 2 * 3 * 5 * 9 * 64 * 64
-    made = steps.count_flops(Convolution(), noise(1, 3, 64), Machine(CPU))
+    made = stages.count_flops(Convolution(), noise(1, 3, 64), Machine(CPU))
     # The images themselves get no gradient.
     assert made == 2 * forward
 
 
-def test_the_budget(smallest):
+def test_the_budget(smallest, step):
     """What is counted on tensors without content is what a real step computes."""
-    *rows, total = budget.measure(smallest)
+    *rows, total = stages.measure_budget(smallest)
     assert_rows([*rows, total])
     assert total["flops"] == sum(row["flops"] for row in rows)
     pix2pix = next(row for row in rows if row["name"] == "pix2pix")
-    assert pix2pix["flops_per_step"] == steps.measure_run(smallest, "pix2pix")["flops_per_step"]
+    assert pix2pix["flops_per_step"] == step["flops_per_step"]
     # 7 of 10 patients of 60 slices, in batches of 2, for 10 epochs
     assert pix2pix["steps"] == 7 * 30 * 10
     phantom = Settings(folder=smallest.folder).load()
-    assert budget.steps_per_epoch(phantom, 20) == 14 * 60 // 3 // 4
+    assert stages.steps_per_epoch(phantom, 20) == 14 * 60 // 3 // 4
 
 
 def test_the_input_pipeline(smallest):
-    rows = pipeline.measure(smallest)
+    rows = stages.measure_pipeline(smallest)
     assert_rows(rows)
     assert [row["name"] for row in rows] == ["paired", "unpaired"]
 
 
 def test_predictions(smallest):
-    rows = prediction.measure(smallest)
+    rows = stages.measure_prediction(smallest)
     assert_rows(rows)
     assert {row["name"] for row in rows} == {"pix2pix, synthesis", "cyclegan, synthesis"}
 
 
 def test_preparing(smallest):
-    assert_rows(prepare.measure(smallest))
+    assert_rows(stages.measure_prepare(smallest))
 
 
 def test_scoring(smallest):
-    plain, ours, _ = rows = scoring.measure(smallest)
+    plain, ours, *_ = rows = scoring.measure(smallest)
     assert ours.pop("largest_difference") < 1e-9
     assert_rows(rows)
     assert [plain["name"], ours["name"]] == ["medpy and scikit-image", "paper and strict"]
@@ -153,15 +155,16 @@ def test_scoring(smallest):
 @pytest.fixture
 def run_dag(tmp_path) -> Path:
     """What Snakemake leaves of three jobs, of 100 s and then 300 s, the last one beside it."""
-    kept, logs = (tmp_path / ".snakemake" / name for name in ("metadata", "log"))
-    kept.mkdir(parents=True)
-    logs.mkdir()
+    logs, kept = tmp_path / ".snakemake" / "log", tmp_path / "results" / "logs" / "small"
+    logs.mkdir(parents=True)
     began = datetime(2026, 1, 1, 12).timestamp()
-    # A job of two files has two records, and one of another day is no part of this DAG.
-    times = {"b": (2, 102), "b again": (2, 102.1), "c": (103, 403), "d": (104, 204), "a": (-900, 0)}
+    # The job of another day is no part of this DAG.
+    times = {"b/P0": (2, 102.1), "c/x/seed0": (103, 403), "d": (104, 204), "a/P0": (-900, 0)}
     for name, (start, end) in times.items():
-        times = {"starttime": began + start, "endtime": began + end}
-        (kept / name).write_text(json.dumps({"rule": name[0], "shellcmd": name[0]} | times))
+        path = kept / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\n{end - start:.4f}\t0:00:00\tNA\n")
+        os.utime(path, (began + end, began + end))
     for name, end in (("2026-01-01T120000.000000", 405), ("2026-01-01T130000.000000", 3601)):
         log = logs / f"{name}.snakemake.log"
         log.touch()
@@ -170,10 +173,10 @@ def run_dag(tmp_path) -> Path:
 
 
 def test_the_dag(smallest, run_dag, monkeypatch):
-    monkeypatch.setattr(dag, "VERBS", {"prepare": ("workflow.cohort", ["patient"])})
+    monkeypatch.setattr(dag, "VERBS", ["prepare"])
     rows = dag.measure(replace(smallest, finished=str(run_dag)))
     assert rows[0]["name"] == "planning for 10 patients"
-    in_dag = [row for row in rows if row["name"] == "their start-up, in that"]
+    in_dag = [row for row in rows if row["name"] == "their start, in that"]
     assert in_dag.pop().pop("seconds") == 0  # none of the jobs is of that verb
     assert_rows([row for row in rows if len(row) > 1])
 
@@ -185,7 +188,7 @@ def test_overhead_is_what_cores_wait_for_snakemake(run_dag):
     took = {name: pytest.approx(row["seconds"], abs=1e-3) for name, row in found.items()}
     assert took == {
         "the DAG's jobs": 500.1,
-        "their start-up, in that": 50,
+        "their start, in that": 50,
         "Snakemake before the first": 2,
         "Snakemake between jobs": 0.9 + 1.9,
         "Snakemake after the last": 2,
@@ -196,14 +199,14 @@ def test_overhead_is_what_cores_wait_for_snakemake(run_dag):
 
 
 def test_without_data_a_phantom_will_do(smallest, monkeypatch):
-    from benchmarks.cohorts import phantom
+    from benchmarks.cohorts import simulation
 
     def simulate(name: str, folder: Path, seed: int) -> None:
         write_cohort(folder, [name])
 
-    monkeypatch.setattr(phantom, "simulate", simulate)
+    monkeypatch.setattr(simulation, "simulate", simulate)
     settings = Settings(folder=smallest.folder, benchmark="brats2020")
-    assert [files.patient for files in patients.patient_files(settings)] == ["Phantom_001"]
+    assert [files.patient for files in settings.patient_files()] == ["Phantom_001"]
 
 
 def test_a_new_method_is_measured(tmp_path):
@@ -239,7 +242,7 @@ def test_beside_an_official_implementation(smallest, tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "cycle_gan_model.py").write_text(FAKE)
     settings = Settings(**vars(smallest) | {"official": {"cyclegan": str(tmp_path)}})
-    (row,) = comparison.measure(settings)
+    (row,) = official.measure(settings)
     assert_rows([row])
     assert row["name"] == "cyclegan" and row["side"] == 64
     assert row["memory_ratio"] == row["memory_bytes"] / row["official_memory_bytes"]
@@ -251,19 +254,19 @@ def test_an_official_implementation_that_fails_says_why(smallest, tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "cycle_gan_model.py").write_text("raise RuntimeError('too old')")
     settings = Settings(**vars(smallest) | {"official": {"cyclegan": str(tmp_path)}})
-    (row,) = comparison.measure(settings)
-    assert "workflow.speed.official cyclegan" in row["failed"] and "too old" in row["failed"]
+    (row,) = official.measure(settings)
+    assert "workflow.speed.official:official_steps" in row["failed"] and "too old" in row["failed"]
     assert row["failed"] in table([row])
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--only", "steps,speps"], ["no speps", *PIECES]),
+        (["--only", "steps,speps"], ["no speps", *MEASUREMENTS]),
         (["--only", "official"], ["--official NAME=PATH"]),
         (["--official", "cyclegan"], ["NAME=PATH", *OFFICIAL]),
-        (["--official", "unet=."], ["no unet", *OFFICIAL]),
-        (["--official", "drit=/nowhere"], ["/nowhere", "no such folder", "DRIT", "f19f50a8"]),
+        (["--official", "unet=."], ["unet=.", *OFFICIAL]),
+        (["--official", "drit=/nowhere"], ["/nowhere", "src/model.py", "DRIT", "f19f50a8"]),
         (["--official", f"cutgan={ROOT}"], ["models/cut_model.py", "b3ac2977"]),
         (["--benchmark", "brats"], ["brats.yaml", "phantom"]),
         (["--size", "100"], ["--size 100", "multiple of 16"]),
@@ -282,7 +285,7 @@ def test_a_piece_whose_packages_are_absent_is_skipped(smallest, monkeypatch, tmp
     """As on a GPU machine with torch alone; the file stands in for the package's absence."""
     (tmp_path / "snakemake.py").write_text("raise ModuleNotFoundError(name='snakemake')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert pieces.measure("dag", smallest) == {"skipped": "snakemake is not installed"}
+    assert measurements.measure("dag", smallest) == {"skipped": "snakemake is not installed"}
 
 
 def test_sizes_replace_those_of_the_file(smallest):
@@ -295,30 +298,32 @@ def test_sizes_replace_those_of_the_file(smallest):
     assert benchmark.speed.threads == 2
     params = benchmark.results.params
     assert params["maf_net"] == {"width": 2, "unet_width": 2}
-    assert Settings.parse(str(settings)) == settings
 
 
 def test_a_process_that_fails_says_why():
-    with pytest.raises(ProcessError, match=r"workflow\.speed\.pieces nonsense failed: .*Error"):
-        ask("workflow.speed.pieces", "nonsense", "{}")
+    function = "workflow.speed.measurements:measured"
+    with pytest.raises(ProcessError, match=f"{function} failed: KeyError: 'nonsense'"):
+        call(function, "nonsense", {})
 
 
 def test_a_peak_is_that_of_its_own_process():
     """Of a new one, since this one's lies wherever the tests before have left it."""
     code = (
-        "from workflow.speed.measuring import resident_peak\n"
-        "before = resident_peak()\n"
+        "from workflow.speed.measuring import peak_memory\n"
+        "before = peak_memory()\n"
         "held = bytearray(b'x' * 2**26)\n"
-        "print(before, resident_peak())\n"
+        "print(before, peak_memory())\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True)
     before, after = map(int, done.stdout.split())
-    assert 2**24 < before < before + 2**25 < after < resident_peak() + 2**30
+    assert 2**24 < before < before + 2**25 < after < peak_memory() + 2**30
 
 
 def test_times_and_rates_are_positive():
-    assert seconds(torch.ones(2**20).sum, CPU) > 0
-    assert matrix_product(CPU, "float32") > 0
+    product, flops = stages.matrix_product(CPU, "float32")
+    took = timed(product)
+    assert took.wall > 0 and took.core > 0
+    assert flops == 2 * 1024**3
 
 
 def test_hard_coded_widths_are_scaled(tmp_path):
@@ -371,11 +376,10 @@ def test_what_is_constant_has_no_exponent():
 def test_growth(smallest, tmp_path):
     """Every step, with two patients' files under five names and one made-up method."""
     figure = tmp_path / "growth.png"
-    sizes = {"patients": (5,), "entries": (2,), "seeds": (1,)}
+    sizes = {"patients": (5,), "methods": (2,), "seeds": (1,)}
     rows = growth.measure(replace(smallest, figure=str(figure)), sizes)
-    every = {f"{step}, {grows}" for step in growth.STEPS for grows in sizes}
-    assert {row["name"] for row in rows} == every | {f"{x}, patients" for x in growth.COHORT_STEPS}
-    assert len(rows) == len(every) + len(growth.COHORT_STEPS)
+    every = [f"{step}, {grows}" for grows in sizes for step in growth.STEPS]
+    assert [row["name"] for row in rows] == every
     for row in rows:
         assert row.keys() - {"name"} <= QUANTITIES.keys()
         assert row["core_seconds_at"][0] > 0 and row["memory_bytes_at"][0] > 0

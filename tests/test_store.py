@@ -12,16 +12,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from benchmarks.cohorts.brats import MODALITIES, PatientFiles, find_patients
+from benchmarks.cohorts.normalisation import PERCENTILES, _percentiles, from_int16, to_int16
+from benchmarks.cohorts.patient import KINDS, MODALITIES, PatientFiles
+from benchmarks.cohorts.sources import load_source
+from benchmarks.cohorts.sources.brats import find_patients
 from benchmarks.cohorts.store import (
-    PERCENTILES,
     Grid,
     StoredPatient,
-    _percentiles,
-    centre,
-    from_int16,
+    center_crop_or_pad,
     prepare,
-    to_int16,
     to_nifti,
 )
 from benchmarks.errors import InputError
@@ -29,6 +28,7 @@ from benchmarks.errors import InputError
 AFFINE = np.array([[-1.0, 0, 0, 10], [0, -1, 0, 239], [0, 0, 2, -5], [0, 0, 0, 1]])
 X, Y, Z = 20, 16, 10
 BRAIN = np.s_[5:15, 3:12, 2:9]
+BRATS = load_source("brats")
 
 
 def volumes(background: int = 0, dtype: type = np.int16) -> dict[str, np.ndarray]:
@@ -58,7 +58,7 @@ def store(
     tmp_path: Path, arrays: dict[str, np.ndarray] | None = None, grid: Grid | None = None
 ) -> StoredPatient:
     files = write(tmp_path / "raw", arrays or volumes())
-    prepare(files, tmp_path / "store", grid or Grid(crop=12))
+    prepare(files, tmp_path / "store", grid or Grid(crop=12), BRATS)
     return StoredPatient(tmp_path / "store", "P1")
 
 
@@ -79,10 +79,11 @@ QUANTUM = 1 / 32767
 def test_images_are_normalised_on_their_own_brain(tmp_path, background, dtype):
     arrays = volumes(background, dtype)
     patient = store(tmp_path, arrays)
-    images, labels = patient.volume()
-    assert images.dtype == np.float32
-    assert labels.dtype == np.int8
-    for image, modality in zip(images, MODALITIES, strict=True):
+    scan = patient.volume()
+    assert scan.images.dtype == np.float32
+    assert scan.labels.dtype == np.int8
+    for modality in MODALITIES:
+        image = getattr(scan, modality)
         expected = normalised(arrays[modality], background)
         np.testing.assert_allclose(image, expected, atol=QUANTUM)
         assert (image[(arrays[modality] == background).T] == -1).all()
@@ -95,7 +96,7 @@ def test_images_are_normalised_on_their_own_brain(tmp_path, background, dtype):
 
 def test_labels_are_classes_inside_the_brain_and_minus_one_outside(tmp_path):
     arrays = volumes()
-    _, labels = store(tmp_path, arrays).volume()
+    labels = store(tmp_path, arrays).volume().labels
     expected = np.full((X, Y, Z), -1)
     expected[BRAIN] = np.minimum(arrays["seg"][BRAIN], 3)
     np.testing.assert_array_equal(labels, expected.T)
@@ -106,23 +107,24 @@ def test_brain_is_the_union_of_modalities_and_tumour(tmp_path):
     arrays["flair"][:, :, 6:] = 0
     arrays["t2"][4, 5, 5] = 300
     arrays["seg"][17, 13, 5] = 2
-    images, labels = store(tmp_path, arrays).volume()
+    scan = store(tmp_path, arrays).volume()
     expected = np.zeros((X, Y, Z), bool)
     expected[BRAIN] = True
     expected[4, 5, 5] = expected[17, 13, 5] = True
-    np.testing.assert_array_equal(labels >= 0, expected.T)
-    assert labels[5, 13, 17] == 2
-    assert (images[:, 5, 13, 17] == -1).all()
-    assert (images[MODALITIES.index("flair"), 6:] == -1).all()
+    np.testing.assert_array_equal(scan.labels >= 0, expected.T)
+    assert scan.labels[5, 13, 17] == 2
+    assert (scan.images[:, 5, 13, 17] == -1).all()
+    assert (scan.flair[6:] == -1).all()
 
 
 def test_volume_without_background_is_all_brain(tmp_path):
     arrays = volumes()
     arrays["t1"] = np.random.default_rng(0).permutation(X * Y * Z).reshape(X, Y, Z).astype(np.int16)
     patient = store(tmp_path, arrays)
-    assert patient.meta.brain_voxels == X * Y * Z
+    scan = patient.volume()
+    assert (scan.labels >= 0).all()
     expected = normalised(arrays["t1"], background=-1)
-    np.testing.assert_allclose(patient.volume()[0][0], expected, atol=QUANTUM)
+    np.testing.assert_allclose(scan.t1, expected, atol=QUANTUM)
 
 
 def test_volume_without_contrast_is_refused(tmp_path):
@@ -134,7 +136,7 @@ def test_volume_without_contrast_is_refused(tmp_path):
 
 def test_only_the_box_of_the_brain_is_stored(tmp_path):
     patient = store(tmp_path)
-    assert patient.meta.box == [[2, 9], [3, 12], [5, 15]]
+    assert patient.meta.box == ((2, 9), (3, 12), (5, 15))
     array = np.load(tmp_path / "store" / "P1.npy")
     assert array.shape == (7, 5, 9, 10)
     assert array.dtype == np.int16
@@ -149,18 +151,19 @@ def test_meta_describes_the_patient(tmp_path):
     assert patient.grade is None
     assert patient.grid == Grid(crop=12)
     assert patient.diagonal_mm == pytest.approx((20**2 + 16**2 + 20**2) ** 0.5)
-    assert meta.original_shape == [X, Y, Z]
-    assert meta.brain_voxels == 10 * 9 * 7
-    counts = [int((np.minimum(arrays["seg"], 3) == c).sum()) for c in (1, 2, 3)]
-    assert meta.class_voxels == [10 * 9 * 7 - sum(counts), *counts]
+    assert meta.source == "brats"
+    assert meta.original_shape == (X, Y, Z)
     assert meta.tumour_per_slice == tumour.sum(axis=(0, 1)).tolist()
     np.testing.assert_array_equal(patient.tumour_slices, [3, 4, 5])
     # The central 12 x 12 of 20 x 16 starts at x = 4, y = 2: all of the tumour.
     assert meta.tumour_outside_crop == 0
-    for kind, source in meta.sources.items():
-        stored = (tmp_path / "raw" / "P1" / source["file"]).read_bytes()
-        assert source["file"] == f"P1_{kind}.nii"
-        assert source["sha256"] == hashlib.sha256(stored).hexdigest()
+    assert list(meta.files) == list(KINDS)
+    for kind, file in meta.files.items():
+        stored = (tmp_path / "raw" / "P1" / file.name).read_bytes()
+        assert file.name == f"P1_{kind}.nii"
+        assert file.sha256 == hashlib.sha256(stored).hexdigest()
+    stored = (tmp_path / "store" / "P1.npy").read_bytes()
+    assert (meta.array_bytes, meta.sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
 
 
 def test_tumour_that_the_crop_cuts_off_is_counted(tmp_path):
@@ -187,30 +190,46 @@ def test_brats_diagonal(tmp_path):
 @pytest.mark.parametrize("crop", [4, 7, 12, 16, 19, 20, 33])
 def test_slice_is_the_centred_crop_of_the_volume(tmp_path, crop):
     patient = store(tmp_path)
-    images, labels = patient.volume()
+    whole = patient.volume()
     for z in range(Z):
-        slice_images, slice_labels = patient.slice(z, crop)
-        assert slice_images.dtype == np.float32
-        assert slice_labels.dtype == np.int64
-        assert slice_images.shape == (4, crop, crop)
-        np.testing.assert_array_equal(slice_images, centre(images[:, z], crop, -1))
-        np.testing.assert_array_equal(slice_labels, centre(labels[z], crop, -1))
+        scan = patient.slice(z, crop)
+        assert scan.images.dtype == np.float32
+        assert scan.labels.dtype == np.int64
+        assert scan.images.shape == (4, crop, crop)
+        images = center_crop_or_pad(whole.images[:, z], crop, -1)
+        np.testing.assert_array_equal(scan.images, images)
+        np.testing.assert_array_equal(scan.labels, center_crop_or_pad(whole.labels[z], crop, -1))
 
 
 def test_cropped_volume_is_its_slices(tmp_path):
     patient = store(tmp_path)
-    images, labels = patient.volume(14)
-    assert images.shape == (4, Z, 14, 14)
+    whole = patient.volume(14)
+    assert whole.images.shape == (4, Z, 14, 14)
     for z in range(Z):
-        slice_images, slice_labels = patient.slice(z, 14)
-        np.testing.assert_array_equal(images[:, z], slice_images)
-        np.testing.assert_array_equal(labels[z], slice_labels)
+        scan = patient.slice(z, 14)
+        np.testing.assert_array_equal(whole.images[:, z], scan.images)
+        np.testing.assert_array_equal(whole.labels[z], scan.labels)
+
+
+def test_chosen_slices_are_those_of_the_volume_in_their_order(tmp_path):
+    patient = store(tmp_path)
+    whole, chosen = patient.volume(14), [5, 0, 4]
+    scan = patient.slices(chosen, 14)
+    assert (scan.images.dtype, scan.labels.dtype) == (np.float32, np.int8)
+    np.testing.assert_array_equal(scan.images, whole.images[:, chosen])
+    np.testing.assert_array_equal(scan.labels, whole.labels[chosen])
+
+
+def test_modalities_are_selected_in_the_order_asked_for(tmp_path):
+    scan = store(tmp_path).slice(4, 12)
+    np.testing.assert_array_equal(scan.select(["t1ce", "t2"]), [scan.t1ce, scan.t2])
+    assert not np.array_equal(scan.t1ce, scan.t2)
 
 
 def test_slice_outside_the_brain_is_background(tmp_path):
-    images, labels = store(tmp_path).slice(0, 8)
-    assert (images == -1).all()
-    assert (labels == -1).all()
+    scan = store(tmp_path).slice(0, 8)
+    assert (scan.images == -1).all()
+    assert (scan.labels == -1).all()
 
 
 @pytest.mark.parametrize("z", [-1, Z])
@@ -218,23 +237,25 @@ def test_slice_that_does_not_exist(tmp_path, z):
     patient = store(tmp_path)
     with pytest.raises(IndexError, match="P1, which has 0 to 9"):
         patient.slice(z, 8)
+    with pytest.raises(IndexError, match="P1, which has 0 to 9"):
+        patient.slices([3, z], 8)
 
 
 def test_array_is_mapped_at_first_use_and_not_pickled(tmp_path):
     patient = store(tmp_path)
     before = len(pickle.dumps(patient))
     assert "_array" not in vars(patient)
-    expected, _ = patient.slice(4, 12)
+    expected = patient.slice(4, 12).images
     assert isinstance(patient._array, np.memmap)
     assert len(pickle.dumps(patient)) == before
-    again, _ = pickle.loads(pickle.dumps(patient)).slice(4, 12)
+    again = pickle.loads(pickle.dumps(patient)).slice(4, 12).images
     np.testing.assert_array_equal(again, expected)
 
 
 def test_opening_needs_no_heavy_library():
     code = (
         "import sys, benchmarks.cohorts.store\n"
-        "heavy = {'torch', 'pandas', 'pydantic', 'skimage', 'scipy.ndimage'} & set(sys.modules)\n"
+        "heavy = {'torch', 'pandas', 'skimage', 'scipy.ndimage'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     root = Path(__file__).parents[1]
@@ -250,12 +271,12 @@ def test_images_are_block_means_of_the_normalised_volume(tmp_path):
     patient = store(tmp_path, arrays, Grid(crop=6, downsample=2, step=5))
     assert patient.shape == (2, 8, 10)
     assert patient.spacing == (10, 2, 2)
-    images, labels = patient.volume()
+    scan = patient.volume()
     brain = np.zeros((X, Y, Z), bool)
     brain[BRAIN] = True
     share = brain.T.reshape(2, 5, 8, 2, 10, 2).mean(axis=(1, 3, 5))
-    np.testing.assert_array_equal(labels >= 0, share >= 0.5)
-    for image, modality in zip(images, MODALITIES, strict=True):
+    np.testing.assert_array_equal(scan.labels >= 0, share >= 0.5)
+    for image, modality in zip(scan.images, MODALITIES, strict=True):
         blocks = normalised(arrays[modality], 0).reshape(2, 5, 8, 2, 10, 2)
         expected = np.where(share >= 0.5, blocks.mean(axis=(1, 3, 5)), -1)
         np.testing.assert_allclose(image, expected, atol=QUANTUM)
@@ -268,7 +289,7 @@ def test_label_of_a_block_is_its_majority_and_at_a_tie_the_highest(tmp_path):
     seg[8:10, 4, 4] = 4, 4  # as many of class 3 as of class 0
     seg[6:8, 6:8, 4] = [[1, 2], [2, 4]]
     arrays["seg"] = seg
-    _, labels = store(tmp_path, arrays, Grid(crop=6, downsample=2)).volume()
+    labels = store(tmp_path, arrays, Grid(crop=6, downsample=2)).volume().labels
     assert labels[4, 2, 3] == 0
     assert labels[4, 2, 4] == 3
     assert labels[4, 3, 3] == 2
@@ -280,13 +301,13 @@ def test_incomplete_last_block_is_filled_up_with_background(tmp_path):
         arrays[modality][15:, 3:12, 8:] = 500
     patient = store(tmp_path, arrays, Grid(crop=6, downsample=3, step=4))
     assert patient.shape == (3, 6, 7)
-    images, labels = patient.volume()
+    scan = patient.volume()
     padded = np.pad(arrays["t1"], [(0, 1), (0, 2), (0, 2)])
     expected = normalised(padded, 0).reshape(3, 4, 6, 3, 7, 3).mean(axis=(1, 3, 5))
     # Of the last block's 36 voxels 2 x 3 x 2 are brain; of the one before it 3 x 3 x 2.
-    assert labels[2, 2, 6] == -1
-    assert labels[2, 2, 5] == 0
-    assert images[0, 2, 2, 5] == pytest.approx(expected[2, 2, 5], abs=QUANTUM)
+    assert scan.labels[2, 2, 6] == -1
+    assert scan.labels[2, 2, 5] == 0
+    assert scan.t1[2, 2, 5] == pytest.approx(expected[2, 2, 5], abs=QUANTUM)
 
 
 # A store that cannot be trusted
@@ -305,13 +326,56 @@ def rewrite_meta(tmp_path: Path, **changed: object) -> None:
 def test_faulty_meta(tmp_path):
     store(tmp_path)
     rewrite_meta(tmp_path, unknown=1)
-    with pytest.raises(InputError, match=r"P1\.json cannot be used.*keys.*unknown"):
+    with pytest.raises(InputError, match=r"P1\.json cannot be used, .*`unknown` is 1"):
         StoredPatient(tmp_path / "store", "P1")
     rewrite_meta(tmp_path, format=0)
-    with pytest.raises(InputError, match="its format is 0 and this version reads 1"):
+    with pytest.raises(InputError, match=r"its `format` is 0 \(.*should be 2\)"):
         StoredPatient(tmp_path / "store", "P1")
     (tmp_path / "store" / "P1.json").write_text("{")
     with pytest.raises(InputError, match="it is not JSON"):
+        StoredPatient(tmp_path / "store", "P1")
+
+
+def changed(key: str, value: object) -> tuple[str, dict[str, object]]:
+    return key, {key: value}
+
+
+@pytest.mark.parametrize(
+    ("says", "change"),
+    [
+        changed("grid", {"crop": 0}),
+        changed("grid", {"crop": 12, "downsample": 1, "step": 1, "tilt": 3}),
+        changed("shape", [Z, Y]),
+        changed("shape", [Z, Y, X + 1]),
+        changed("shape", ["10", Y, X]),
+        changed("original_shape", [0, Y, Z]),
+        changed("box", [[2, 9], [3, 12], [15, 5]]),
+        changed("box", [[2, 9], [3, 12], [5, 99]]),
+        changed("original_affine", [[1, 0, 0, 0]] * 3),
+        changed("spacing", [1, 1]),
+        changed("spacing", [1, 1, float("inf")]),
+        changed("tumour_per_slice", [0] * (Z - 1)),
+        changed("files", {"t3": {"name": "x", "sha256": "y"}}),
+        changed("percentiles", {"t1": [0]}),
+        changed("patient", "../P1"),
+        changed("array_bytes", 10**30),
+        changed("source", None),
+    ],
+)
+def test_meta_that_contradicts_itself(tmp_path, says, change):
+    store(tmp_path)
+    rewrite_meta(tmp_path, **change)
+    with pytest.raises(InputError, match=rf"P1\.json cannot be used, .*`{says}.*Delete it"):
+        StoredPatient(tmp_path / "store", "P1")
+
+
+def test_meta_without_a_key(tmp_path):
+    store(tmp_path)
+    path = tmp_path / "store" / "P1.json"
+    content = json.loads(path.read_text())
+    del content["source"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="its `source` is missing"):
         StoredPatient(tmp_path / "store", "P1")
 
 
@@ -330,7 +394,7 @@ def test_array_that_is_cut_short_or_gone(tmp_path):
 def test_preparing_again_replaces_the_patient(tmp_path):
     first = store(tmp_path)
     (files,) = find_patients(tmp_path / "raw")
-    prepare(files, tmp_path / "store", Grid(crop=6, downsample=2))
+    prepare(files, tmp_path / "store", Grid(crop=6, downsample=2), BRATS)
     assert StoredPatient(tmp_path / "store", "P1").shape != first.shape
     assert {path.name for path in (tmp_path / "store").iterdir()} == {"P1.npy", "P1.json"}
 
@@ -344,7 +408,7 @@ def test_failed_preparation_leaves_no_patient(tmp_path, monkeypatch):
 
     monkeypatch.setattr("benchmarks.cohorts.store.np.save", disk_full)
     with pytest.raises(OSError, match="no space"):
-        prepare(files, tmp_path / "store", Grid(crop=6, downsample=2))
+        prepare(files, tmp_path / "store", Grid(crop=6, downsample=2), BRATS)
     with pytest.raises(InputError, match="not in the store"):
         StoredPatient(tmp_path / "store", "P1")
 
@@ -375,19 +439,19 @@ def test_quantisation_leaves_its_input_alone():
     np.testing.assert_array_equal(values, [-1.5, 0.3])
 
 
-def test_centre_by_hand():
+def test_center_crop_or_pad_by_hand():
     row = np.arange(1, 6)[None]
-    np.testing.assert_array_equal(centre(row, (1, 3), 0), [[2, 3, 4]])
-    np.testing.assert_array_equal(centre(row, (1, 2), 0), [[2, 3]])
-    np.testing.assert_array_equal(centre(row, (1, 8), 0), [[0, 1, 2, 3, 4, 5, 0, 0]])
-    np.testing.assert_array_equal(centre(row, 3, 9), [[9, 9, 9], [2, 3, 4], [9, 9, 9]])
+    np.testing.assert_array_equal(center_crop_or_pad(row, (1, 3), 0), [[2, 3, 4]])
+    np.testing.assert_array_equal(center_crop_or_pad(row, (1, 2), 0), [[2, 3]])
+    np.testing.assert_array_equal(center_crop_or_pad(row, (1, 8), 0), [[0, 1, 2, 3, 4, 5, 0, 0]])
+    np.testing.assert_array_equal(center_crop_or_pad(row, 3, 9), [[9, 9, 9], [2, 3, 4], [9, 9, 9]])
 
 
 @pytest.mark.parametrize("full", [9, 10])
 @pytest.mark.parametrize("crop", [1, 4, 5, 9, 10, 13, 14])
-def test_centre_back_and_forth_puts_pixels_where_they_were(full, crop):
+def test_crop_and_pad_back_puts_pixels_where_they_were(full, crop):
     image = np.arange(1, full * full + 1).reshape(1, full, full)
-    back = centre(centre(image, crop, 0), full, 0)
+    back = center_crop_or_pad(center_crop_or_pad(image, crop, 0), full, 0)
     kept = back != 0
     assert kept.sum() == min(full, crop) ** 2
     np.testing.assert_array_equal(back[kept], image[kept])
@@ -399,19 +463,19 @@ def test_centre_back_and_forth_puts_pixels_where_they_were(full, crop):
 def test_nifti_overlays_the_original(tmp_path):
     arrays = volumes()
     patient = store(tmp_path, arrays)
-    images, labels = patient.volume()
-    image = to_nifti(images[0], patient.meta, "image")
+    scan = patient.volume()
+    image = to_nifti(scan.t1, patient.meta, "image")
     assert image.get_data_dtype() == np.float32
     np.testing.assert_allclose(image.affine, AFFINE)
-    np.testing.assert_array_equal(image.get_fdata(), images[0].T)
-    exported = to_nifti(labels, patient.meta, "labels")
+    np.testing.assert_array_equal(image.get_fdata(), scan.t1.T)
+    exported = to_nifti(scan.labels, patient.meta, "labels")
     assert exported.get_data_dtype() == np.uint8
     np.testing.assert_array_equal(np.asanyarray(exported.dataobj), arrays["seg"])
 
 
 def test_nifti_of_a_coarser_grid_lies_where_the_original_does(tmp_path):
     patient = store(tmp_path, grid=Grid(crop=6, downsample=2, step=5))
-    image = to_nifti(patient.volume()[0][0], patient.meta, "image")
+    image = to_nifti(patient.volume().t1, patient.meta, "image")
     assert nib.aff2axcodes(image.affine) == ("L", "P", "S")
     # The block that begins at voxel (6, 4, 5) is 2 x 2 x 5 voxels, centred at (6.5, 4.5, 7).
     np.testing.assert_allclose(image.affine @ [3, 2, 1, 1], AFFINE @ [6.5, 4.5, 7, 1])
@@ -429,10 +493,10 @@ def test_original_in_another_orientation_gives_the_same_store(tmp_path):
     flipped = {kind: array[::-1, ::-1] for kind, array in volumes().items()}
     affine = AFFINE @ np.array([[-1, 0, 0, X - 1], [0, -1, 0, Y - 1], [0, 0, 1, 0], [0, 0, 0, 1]])
     assert nib.aff2axcodes(affine) == ("R", "A", "S")
-    prepare(write(tmp_path / "ras", flipped, affine), tmp_path / "ras_store", Grid(crop=12))
+    prepare(write(tmp_path / "ras", flipped, affine), tmp_path / "ras_store", Grid(crop=12), BRATS)
     found = StoredPatient(tmp_path / "ras_store", "P1")
-    for array, wanted in zip(found.volume(), expected, strict=True):
-        np.testing.assert_array_equal(array, wanted)
+    np.testing.assert_array_equal(found.volume().images, expected.images)
+    np.testing.assert_array_equal(found.volume().labels, expected.labels)
     np.testing.assert_allclose(found.meta.original_affine, AFFINE)
 
 
@@ -446,23 +510,22 @@ BRATS_DIR = os.environ.get("BRATS_DIR")
 )
 def test_real_patient_is_stored_as_plain_numpy_says(tmp_path):
     files = find_patients(Path(BRATS_DIR))[0]
-    prepare(files, tmp_path, Grid())
+    prepare(files, tmp_path, Grid(), BRATS)
     patient = StoredPatient(tmp_path, files.patient)
-    images, labels = patient.volume(224)
+    scan = patient.volume(224)
     central = np.s_[8:232, 8:232]
     stored = {k: np.asanyarray(nib.load(path).dataobj) for k, path in files.all_files.items()}
     brain = stored["seg"] > 0
-    for image, modality in zip(images, MODALITIES, strict=True):
+    for image, modality in zip(scan.images, MODALITIES, strict=True):
         brain |= stored[modality] != 0
         expected = normalised(stored[modality], 0)[:, 8:232, 8:232]
         assert np.abs(image - expected).max() <= QUANTUM
     classes = np.array([0, 1, 2, -9, 3])[stored["seg"]]
-    np.testing.assert_array_equal(labels, np.where(brain, classes, -1)[central].T)
-    assert patient.meta.brain_voxels == brain.sum()
+    np.testing.assert_array_equal(scan.labels, np.where(brain, classes, -1)[central].T)
     assert patient.meta.tumour_outside_crop == 0
     assert patient.diagonal_mm == pytest.approx(373.13, abs=0.005)
     assert (tmp_path / f"{files.patient}.npy").stat().st_size <= 40e6
-    exported = to_nifti(patient.volume()[1], patient.meta, "labels")
+    exported = to_nifti(patient.volume().labels, patient.meta, "labels")
     np.testing.assert_array_equal(exported.affine, nib.load(files.seg).affine)
     assert np.array_equal(np.asanyarray(exported.dataobj), stored["seg"])
 

@@ -10,35 +10,18 @@ from types import ModuleType
 
 from benchmarks.config import Benchmark, load
 from benchmarks.errors import InputError
-
-# Each verb's module is imported when it is asked for: preparing a patient needs no torch.
-VERBS = {
-    "simulate": ("workflow.cohort", ["patient"]),
-    "prepare": ("workflow.cohort", ["patient"]),
-    "split": ("workflow.cohort", []),
-    "train": ("workflow.train", ["run", "seed"]),
-    "synthesize": ("workflow.predict", ["run", "seed"]),
-    "segment": ("workflow.predict", ["run", "seed"]),
-    "score": ("workflow.score", ["run", "seed"]),
-    "export": ("workflow.predict", ["run", "seed"]),
-    "tabulate": ("workflow.tabulate", []),
-    "draw": ("workflow.draw", []),
-    "manifest": ("workflow.manifest", []),
-    "page": ("workflow.page", []),
-    "show": ("workflow.tabulate", []),
-}
-HELP = {
-    "patient": "the patient's name, as its folder has it",
-    "run": "e.g. cutgan, maf_net.joint, or cutgan+unet for the segmentor behind cutgan",
-    "seed": "one of the benchmark's seeds",
-}
+from workflow.layout import Layout
+from workflow.records import write_records
+from workflow.verbs import ARGUMENTS, VERBS, module
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb.
+    """Run one verb, then write down what it took and made.
 
-    Returns 0 if all went well, 2 if what the user gave is at fault, 128 and the signal's number
-    after Ctrl-C or SIGTERM.
+    Returns
+    -------
+    0 if all went well, 2 if the user's input is invalid, 128 and the signal's number after Ctrl-C
+    or SIGTERM.
     """
     chosen = vars(_parser().parse_args(arguments))
     # What a cluster sends before it kills: end as after Ctrl-C, with everything tidied up.
@@ -46,27 +29,30 @@ def main(arguments: list[str] | None = None) -> int:
     verb = chosen.pop("verb")
     try:
         benchmark = load(chosen.pop("benchmark"), chosen.pop("data"), chosen.pop("scale"))
-        module, names = VERBS[verb]
-        function = getattr(import_module(module), f"run_{verb}")
-        values = {name: chosen[name] for name in names}
-        if "seed" in values and values["seed"] not in benchmark.results.seeds:
+        function = import_module(module(verb)).run
+        if "seed" in chosen and chosen["seed"] not in benchmark.results.seeds:
             seeds = ", ".join(map(str, benchmark.results.seeds))
-            where = benchmark.where("results", "seeds")
-            raise InputError(f"{where}: {values['seed']} is none of the seeds, {seeds}.")
-        with _watched(benchmark, verb, **values) if "run" in values else nullcontext():
-            function(benchmark, **values)
+            place = benchmark.where("results", "seeds")
+            raise InputError(f"{place}: {chosen['seed']} is none of the seeds, {seeds}.")
+        with _recorded_failure(benchmark, verb, **chosen):
+            records = function(benchmark, **chosen)
+            if records:
+                # A job's record is named by what it was asked for: `train/cutgan/seed0`.
+                parts = [f"seed{x}" if key == "seed" else x for key, x in chosen.items()]
+                write_records(Layout(benchmark.name).record(verb, *parts), records)
     except KeyboardInterrupt as interrupt:
-        print("\nInterrupted. The same command again goes on from here.\n", file=sys.stderr)
+        print("\nInterrupted. Run the same command again to resume.\n", file=sys.stderr)
         return 128 + (interrupt.args or (signal.SIGINT,))[0]
     except Exception as error:
-        if not _is_users(error):
+        # By name, since importing TrainingError would import torch.
+        if type(error).__name__ not in ("InputError", "MethodError", "TrainingError"):
             raise
         print(f"\n{error}\n", file=sys.stderr)
         return 2
     return 0
 
 
-def import_module(module: str) -> ModuleType:
+def import_module(name: str) -> ModuleType:
     """Import a module whose objects Python never searches for garbage.
 
     All of torch's take a tenth of a second at a time, half a second at the end of the process, and
@@ -74,7 +60,7 @@ def import_module(module: str) -> ModuleType:
     """
     gc.disable()
     try:
-        return importlib.import_module(module)
+        return importlib.import_module(name)
     finally:
         gc.freeze()
         gc.enable()
@@ -84,31 +70,30 @@ def _interrupted(number: int, frame: object) -> None:
     raise KeyboardInterrupt(number)
 
 
-def _watched(benchmark: Benchmark, verb: str, run: str, seed: int) -> AbstractContextManager:
-    """Around all that a row of a table depends on."""
-    from workflow import failures
-
-    if verb not in failures.VERBS:
+def _recorded_failure(
+    benchmark: Benchmark, verb: str, run: str = "", seed: int = 0, patient: str = ""
+) -> AbstractContextManager:
+    """Return what surrounds a verb on which a row of a table depends."""
+    if not VERBS[verb].shown:
         return nullcontext()
-    return failures.noted(benchmark, verb, run, seed)
+    from workflow.plan import Plan
+    from workflow.status import record_failure
 
-
-def _is_users(error: Exception) -> bool:
-    """Whether the message says all there is to know. Named, not imported: torch takes seconds."""
-    return isinstance(error, InputError) or type(error).__name__ in ("MethodError", "TrainingError")
+    known = Plan(benchmark)[run]  # an unknown name gets no folder
+    return record_failure(Layout(benchmark.name).run(known.name, seed).failure(verb))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workflow", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb, (_, names) in VERBS.items():
-        one = verbs.add_parser(verb)
+    for name, verb in VERBS.items():
+        one = verbs.add_parser(name, help=verb.help, description=verb.help)
         one.add_argument("--benchmark", default="phantom", help="a name, or the path of a .yaml")
         one.add_argument("--data", help="the BraTS folder")
         one.add_argument("--scale", help="a name below benchmarks/scales, for smaller machines")
-        for name in names:
-            kind = int if name == "seed" else str
-            one.add_argument(f"--{name}", required=True, type=kind, help=HELP[name])
+        for argument in verb.arguments:
+            kind = int if argument == "seed" else str
+            one.add_argument(f"--{argument}", required=True, type=kind, help=ARGUMENTS[argument])
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What the Snakefile's rules ask: their inputs, and the `params` that decide what is rerun."""
+"""The rules' view of a benchmark: their inputs, and the `params` that decide what is rerun."""
 
 import hashlib
 import json
@@ -8,52 +8,22 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.cohorts.sources import load_source
 from benchmarks.config import Benchmark, load
 from benchmarks.errors import InputError
-from benchmarks.reporting.page.template import own
+from benchmarks.reporting.catalogue import Item, catalogue
 from benchmarks.reporting.published import read_published
 from benchmarks.scoring.conventions import read_conventions
+from benchmarks.scoring.metric import read_metrics
+from benchmarks.scoring.protocol import metric_modules
 from workflow.cohort import assign, patient_files
-from workflow.draw import figures
-from workflow.fingerprint import fingerprint
-from workflow.layout import CAPTIONS, Layout
+from workflow.fingerprint import ROOT
+from workflow.gpus import count_gpus
+from workflow.layout import Layout, RunFolder
 from workflow.plan import Plan, Run
-from workflow.score import SCORING, scored_protocols
-from workflow.tabulate import TABLES
-from workflow.training.devices import count_gpus
 
-# The modules whose edit reruns a rule; training has `Plan.digest` of its own.
-CODE = {
-    "simulate": ["benchmarks.cohorts.phantom"],
-    "prepare": ["benchmarks.cohorts.brats", "benchmarks.cohorts.store"],
-    "split": ["benchmarks.cohorts.split"],
-    "score": SCORING,
-    "tabulate": [
-        "benchmarks.reporting.tables",
-        "benchmarks.reporting.cost",
-        "benchmarks.reporting.comparison",
-        "benchmarks.reporting.reproduced",
-        "benchmarks.reporting.conventions",
-    ],
-    "draw": ["benchmarks.reporting.figures", "workflow.tabulate"],
-    "manifest": ["benchmarks.provenance", "workflow.checks"],
-    "page": [
-        "benchmarks.reporting.page.write",
-        "benchmarks.reporting.page.scores",
-        "workflow.tabulate",
-    ],
-}
-# The command's own module counts too, but not all that it imports for its other commands.
-COMMANDS = {
-    "simulate": "workflow.cohort",
-    "prepare": "workflow.cohort",
-    "split": "workflow.cohort",
-    "score": "workflow.score",
-    "tabulate": "workflow.tabulate",
-    "draw": "workflow.draw",
-    "manifest": "workflow.manifest",
-    "page": "workflow.page",
-}
+PAGE = ROOT / "benchmarks" / "reporting" / "page"
+REPORTED = (".csv", ".md", ".tex", ".png", ".pdf")  # what Snakemake's report shows
 
 
 class Dag:
@@ -62,19 +32,19 @@ class Dag:
     Parameters
     ----------
     config : Snakemake's: `benchmark`, `data` and `scale`, all optional.
-    elsewhere : whether jobs run on other machines, as a cluster's. What this one has then says
-        nothing: `device: auto` asks for a GPU as `cuda` does.
+    elsewhere : whether jobs run on other machines, as a cluster's. This machine's GPUs then do not
+        matter: `device: auto` asks for a GPU as `cuda` does.
 
     Attributes
     ----------
+    simulated : whether patients must be simulated first.
     gpu : GPUs that a training or prediction asks for, 0 or 1.
-    gpu_slots : how many of them this machine takes at a time; 1 where it has no GPU, so that what
+    gpu_slots : how many such jobs this machine runs at a time; 1 where it has no GPU, so that what
         asks for `cuda` starts, and says what is wrong.
     """
 
     def __init__(self, config: dict, elsewhere: bool = False):
-        unknown = set(config) - {"benchmark", "data", "scale"}
-        if unknown:
+        if unknown := set(config) - {"benchmark", "data", "scale"}:
             raise InputError(f"--config {unknown.pop()}=...: write benchmark=, data= or scale=.")
         chosen = {"benchmark": "phantom"} | {k: str(v) for k, v in config.items()}
         self.benchmark: Benchmark = load(**chosen)
@@ -82,6 +52,7 @@ class Dag:
         self.plan = Plan(self.benchmark)
         self.files = patient_files(self.benchmark)
         assign(self.benchmark, self.files)  # complains now rather than when all are prepared
+        self.simulated = load_source(self.benchmark.cohort.source).simulated
         self.arguments = " ".join(f"--{k} {shlex.quote(v)}" for k, v in chosen.items())
         speed = self.benchmark.speed
         self.threads = speed.threads
@@ -91,33 +62,47 @@ class Dag:
         self.gpu_slots = max(1, gpus) * speed.slots_per_gpu
 
     def targets(self) -> list[Path]:
-        """What `snakemake` makes when asked for nothing else."""
-        cases = [
-            self.layout.cases(run, seed) / "index.json"
-            for run in self.plan.runs
-            for seed in self.benchmark.results.seeds
-        ]
-        long = self.layout.tables / "scores.csv"
+        """Return what `snakemake` makes when asked for nothing else."""
+        cases = [self.layout.cases(run.name, seed) / "index.json" for run, seed in self.plan.pairs]
         return [
-            *self.tables(),
-            long,
-            *self.figures(),
+            *self.items("table"),
+            self.layout.long_table,
+            *self.items("figure"),
             *cases,
-            self.layout.provenance,
+            self.layout.manifest,
             self.layout.page,
         ]
 
-    def tables(self) -> list[Path]:
-        folder, ends = self.layout.tables, (".csv", ".md", ".tex")
-        return [folder / f"{table}{end}" for table in TABLES for end in ends]
+    def items(self, kind: str) -> list[Path]:
+        """Return the files of all tables, or of all figures."""
+        return [path for path, _ in self._files(kind)]
 
-    def figures(self) -> list[Path]:
-        folder, ends = self.layout.figures, (".png", ".pdf")
-        return [folder / f"{name}{end}" for name in figures(self.plan) for end in ends]
+    def reported(self, kind: str) -> list[tuple[Path, dict]]:
+        """Return those that Snakemake's report shows, with the arguments of `report()`."""
+        return [
+            (
+                path,
+                {
+                    # Snakemake would look for a relative path beside the rule.
+                    "caption": str(path.with_suffix(".rst").absolute()),
+                    "category": f"{kind.capitalize()}s",
+                    "labels": {kind: item.name, "format": path.suffix[1:]},
+                },
+            )
+            for path, item in self._files(kind)
+            if path.suffix in REPORTED
+        ]
 
-    def report_what_there_is(self) -> None:
-        """Write tables, figures, manifest, page though some runs failed, and say why they did."""
-        if not all(path.exists() for path in (self.layout.split, self.layout.manifest)):
+    def unreported(self, kind: str) -> list[Path]:
+        return [path for path in self.items(kind) if path.suffix not in REPORTED]
+
+    def _files(self, kind: str) -> list[tuple[Path, Item]]:
+        folder = {"table": self.layout.tables, "figure": self.layout.figures}[kind]
+        return [(folder / f, item) for item in catalogue() if item.kind == kind for f in item.files]
+
+    def report_existing(self) -> None:
+        """Write tables, figures, manifest and page though some runs failed, with their reasons."""
+        if not all(path.exists() for path in (self.layout.split, self.layout.input_checksums)):
             return
         for verb in ("tabulate", "draw", "manifest", "page"):
             command = [sys.executable, "-m", "workflow", verb, *shlex.split(self.arguments)]
@@ -125,8 +110,8 @@ class Dag:
                 return
 
     def before_split(self, wildcards) -> list[Path]:
-        """All prepared patients, and the user's own split where there is one."""
-        stored = [self.layout.store / f"{patient}.json" for patient in self.files]
+        """Return all prepared patients, and the user's own split if there is one."""
+        stored = [self.layout.stored(patient) for patient in self.files]
         own = self.benchmark.results.split.file
         return stored if own is None else [*stored, own]
 
@@ -134,88 +119,83 @@ class Dag:
         return list(self.files[wildcards.patient].all_files.values())
 
     def before_training(self, wildcards) -> dict[str, Path]:
-        """The split, the patients' checksums, and what the run builds on."""
+        """Return the split, the patients' checksums, and what the run builds on."""
         run, seed = self.plan[wildcards.run], wildcards.seed
-        needed = {"split": self.layout.split, "manifest": self.layout.manifest}
+        needed = {"split": self.layout.split, "input_checksums": self.layout.input_checksums}
         if run.upstream:
-            needed["t1ce"] = self.layout.index(run.upstream, seed, "t1ce")
+            needed["t1ce"] = self.layout.run(run.upstream, seed).index("t1ce")
         if run.continues:
-            needed["start"] = self.layout.weights(run.continues, seed)
+            needed["start"] = self.layout.run(run.continues, seed).weights
         return needed
 
     def before_prediction(self, wildcards) -> dict[str, Path]:
         run, seed = self.plan[wildcards.run], wildcards.seed
-        needed = self.before_training(wildcards)
-        if run.trained:
-            needed["weights"] = self.layout.weights(run.name, seed)
-        return needed
+        weights = {"weights": self.layout.run(run.name, seed).weights} if run.trained else {}
+        return self.before_training(wildcards) | weights
 
     def predictions(self, wildcards) -> list[Path]:
-        return self._indices(self.plan[wildcards.run], wildcards.seed)
-
-    def _indices(self, run: Run, seed: int | str) -> list[Path]:
-        """Those of all that a run predicts."""
-        made = {"t1ce": run.synthesizes, "seg": run.segments}
-        return [
-            self.layout.index(run.name, seed, what) for what, is_made in made.items() if is_made
-        ]
-
-    def all_scores(self, wildcards) -> list[Path]:
-        seeds = self.benchmark.results.seeds
-        return [self.layout.scores(run, seed) for run in self.plan.runs for seed in seeds]
-
-    def all_costs(self, wildcards) -> list[Path]:
-        seeds, runs = self.benchmark.results.seeds, self.plan.runs.values()
-        return [self.layout.cost(run.name, seed) for run in runs if run.trained for seed in seeds]
-
-    def all_made(self, wildcards) -> list[Path]:
-        """What the runs leave behind, beside their scores and costs."""
-        made = []
-        for run in self.plan.runs.values():
-            for seed in self.benchmark.results.seeds:
-                made += [self.layout.weights(run.name, seed)] if run.trained else []
-                made += self._indices(run, seed)
-        return made
+        """Return the indices of everything that a run predicts."""
+        folder = self.layout.run(wildcards.run, wildcards.seed)
+        return [folder.index(kind) for kind in self.plan[wildcards.run].makes]
 
     def all_predictions(self, wildcards) -> list[Path]:
-        seeds, runs = self.benchmark.results.seeds, self.plan.runs.values()
-        return [index for run in runs for seed in seeds for index in self._indices(run, seed)]
+        return [folder.index(kind) for run, folder in self._runs() for kind in run.makes]
+
+    def all_scores(self, wildcards) -> list[Path]:
+        return [folder.scores for _, folder in self._runs()]
+
+    def all_costs(self, wildcards) -> list[Path]:
+        return [folder.cost for run, folder in self._runs() if run.trained]
+
+    def all_weights(self, wildcards) -> list[Path]:
+        return [folder.weights for run, folder in self._runs() if run.trained]
+
+    def _runs(self) -> list[tuple[Run, RunFolder]]:
+        return [(run, self.layout.run(run.name, seed)) for run, seed in self.plan.pairs]
 
     def training_digest(self, wildcards) -> str:
         return self.plan.digest(self.plan[wildcards.run], int(wildcards.seed))
 
     def digest(self, rule: str) -> str:
-        """The settings and the code that a rule's result depends on, beside its input files."""
-        results, cohort = self.benchmark.results, self.benchmark.cohort
-        verdict = [
+        """Hash the settings and code that a rule depends on, beside its input files."""
+        results = self.benchmark.results
+        settings = {
+            "simulate": lambda: self.benchmark.cohort.seed,
+            "prepare": lambda: results.slices.model_dump(),
+            "split": lambda: results.split.model_dump(mode="json"),
+            "score": self._protocols,
+            "tabulate": lambda: [self._measured(), self._captions("table")],
+            "draw": lambda: [self._measured(), self._captions("figure")],
+            "manifest": lambda: None,
+            "page": lambda: [self._measured(), self._captions(), _hashes(PAGE)],
+        }[rule]()
+        return _hash(json.dumps([settings, self.plan.code(rule)], sort_keys=True).encode())
+
+    def _measured(self) -> list:
+        """Return what tables and figures depend on beside the results of the runs."""
+        scored = metric_modules(self.plan.protocols)
+        metrics = [x.model_dump(mode="json") for x in read_metrics().values() if x.module in scored]
+        return [
             self.benchmark.title,
-            results.seeds,
+            self.benchmark.results.seeds,
             self._protocols(),
+            metrics,
             [convention.model_dump(mode="json") for convention in read_conventions()],
             read_published().model_dump(mode="json"),
-            [asdict(system) for system in self.plan.systems()],
-            [asdict(training) for training in self.plan.trainings()],
+            [asdict(row) for row in self.plan.rows()],
         ]
-        settings = {
-            "simulate": cohort.seed,
-            "prepare": results.slices.model_dump(),
-            "split": results.split.model_dump(mode="json"),
-            "score": self._protocols(),
-            "tabulate": verdict,
-            "draw": verdict,
-            "manifest": None,
-            "page": [verdict, self._words(), {name: _hash(text) for name, text in own().items()}],
-        }[rule]
-        code = fingerprint(CODE[rule], alone=[COMMANDS[rule]])
-        return _hash(json.dumps([settings, code], sort_keys=True).encode())
 
-    def _words(self) -> list[str]:
-        """What is said of each table and figure."""
-        names = [*TABLES, *figures(self.plan)]
-        return [(CAPTIONS / f"{name}.rst").read_text(encoding="utf-8") for name in names]
+    def _captions(self, *kinds: str) -> list:
+        items = [item for item in catalogue() if not kinds or item.kind in kinds]
+        return [[item.name, item.caption, item.order, item.needs] for item in items]
 
     def _protocols(self) -> list[dict]:
-        return [x.model_dump(mode="json") for x in scored_protocols(self.benchmark)]
+        return [protocol.model_dump(mode="json") for protocol in self.plan.protocols]
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Hash the files of a folder that are no code."""
+    return {p.name: _hash(p.read_bytes()) for p in sorted(folder.glob("*.*")) if p.suffix != ".py"}
 
 
 def _hash(content: bytes) -> str:

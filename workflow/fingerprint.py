@@ -6,6 +6,7 @@ rule carries, among its `params`, the fingerprint of the modules that it runs.
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -13,22 +14,26 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("benchmarks", "methods", "workflow")
 
 
-def fingerprint(modules: list[str], alone: list[str] | None = None) -> str:
-    """Hash of the syntax trees of `modules` and of all of this repository that they import.
+def fingerprint(modules: Iterable[str], alone: Iterable[str] = ()) -> str:
+    """Hash the syntax trees of `modules` and of all of this repository that they import.
 
-    Comments, docstrings and layout do not count. Imports inside functions do. Of the modules
-    `alone`, what they import does not.
+    Comments, docstrings and layout do not count. Imports inside functions do.
+
+    Parameters
+    ----------
+    modules : names; `package.*` means every file of a folder.
+    alone : modules that count without what they import.
     """
     digest = hashlib.sha256()
-    own = {path for module in alone or [] for path in _files(module)}
+    own = {path for module in alone for path in _files(module)}
     for path in sorted(sources(modules) | own):
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(_tree(path).encode())
     return digest.hexdigest()[:16]
 
 
-def sources(modules: list[str]) -> set[Path]:
-    """The files of `modules`, and of all of this repository that they import, directly or not."""
+def sources(modules: Iterable[str]) -> set[Path]:
+    """Return the files of `modules`, and of all of this repository that they import."""
     found: set[Path] = set()
     waiting = [path for module in modules for path in _files(module)]
     while waiting:
@@ -41,25 +46,18 @@ def sources(modules: list[str]) -> set[Path]:
 
 @cache
 def _tree(path: Path) -> str:
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [x for i, x in enumerate(node.body) if not (i == 0 and _is_text(x))]
+        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, documented) and ast.get_docstring(node) is not None:
+            del node.body[0]
     return ast.dump(tree)
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
 
 
 @cache
 def _imports(path: Path) -> tuple[Path, ...]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -71,5 +69,7 @@ def _imports(path: Path) -> tuple[Path, ...]:
 def _files(module: str) -> list[Path]:
     if module.split(".")[0] not in PACKAGES:
         return []
-    stem = ROOT / module.replace(".", "/")
+    stem = ROOT / module.removesuffix(".*").replace(".", "/")
+    if module.endswith(".*"):
+        return sorted(stem.glob("*.py"))
     return [p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file()]

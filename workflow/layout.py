@@ -1,21 +1,74 @@
-"""Where every file of a benchmark's results lies: the only module that knows."""
+"""Where every file of a benchmark's results is: the only module that knows."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 RESULTS = Path("results")
-CAPTIONS = Path(__file__).parent / "report"
-"""What is said of a table or figure, `<name>.rst`, in Snakemake's report and on the page."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run: `results/runs/<benchmark>/<run>/seed<seed>/`."""
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "weights.pt"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def cost(self) -> Path:
+        """The time, memory and updates of the training."""
+        return self.path / "cost.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The state that a training resumes from, and its result once it has ended.
+
+        No rule declares this folder, since Snakemake deletes declared outputs of failed jobs.
+        """
+        return self.path / "checkpoints"
+
+    @property
+    def scores(self) -> Path:
+        return self.path / "scores.csv"
+
+    @property
+    def scores_digest(self) -> Path:
+        """A hash of everything that the scores follow from."""
+        return self.path / "scores.digest"
+
+    def predictions(self, kind: str) -> Path:
+        return self.path / kind
+
+    def prediction(self, kind: str, patient: str) -> Path:
+        return self.predictions(kind) / f"{patient}.npy"
+
+    def index(self, kind: str) -> Path:
+        """The volumes' checksums. Written last, so its presence means that all of them exist."""
+        return self.path / f"{kind}.json"
+
+    def attention(self, patient: str) -> Path:
+        return self.path / "attention" / f"{patient}.npz"
+
+    def failure(self, verb: str) -> Path:
+        """The reason why `verb` failed. Exists only if it did."""
+        return self.path / f"failed-{verb}.txt"
 
 
 @dataclass(frozen=True)
 class Layout:
     """The folders of one benchmark, relative to the repository.
 
-    `results/store`   the cohort as training reads it, its split and its manifest
-    `results/runs`    a folder a training: weights, loss history, cost, predictions, scores
+    `results/store`   the cohort as training reads it, its split and its input checksums
+    `results/runs`    one folder per run: weights, loss history, cost, predictions, scores
     `results/cases`   the test patients' predictions as NIfTI
-    `results/tables`  what to read
+    `results/tables`  the tables
+    `results/records` what each job took and made
     """
 
     benchmark: str
@@ -28,17 +81,21 @@ class Layout:
     def store(self) -> Path:
         return RESULTS / "store" / self.benchmark
 
+    def stored(self, patient: str) -> Path:
+        """The description of a prepared patient, which holds the checksum of its array."""
+        return self.store / f"{patient}.json"
+
     @property
     def split(self) -> Path:
         return self.store / "split.csv"
 
     @property
-    def manifest(self) -> Path:
-        return self.store / "manifest.csv"
+    def input_checksums(self) -> Path:
+        return self.store / "input_checksums.csv"
 
     @property
-    def provenance(self) -> Path:
-        """What all results were made from and on; `python -m benchmarks verify` reads it."""
+    def manifest(self) -> Path:
+        """The record of what all results were made from; `python -m benchmarks verify` reads it."""
         return RESULTS / "manifest" / f"{self.benchmark}.json"
 
     @property
@@ -47,55 +104,30 @@ class Layout:
 
     @property
     def page(self) -> Path:
-        """Written last of its folder: where it lies, all that it needs lies beside it."""
+        """Written last of its folder, so its presence means that everything it loads exists."""
         return RESULTS / "page" / self.benchmark / "index.html"
 
     @property
     def tables(self) -> Path:
         return RESULTS / "tables" / self.benchmark
 
-    def run(self, name: str, seed: int | str) -> Path:
-        return RESULTS / "runs" / self.benchmark / name / f"seed{seed}"
+    @property
+    def long_table(self) -> Path:
+        return self.tables / "scores.csv"
 
-    def weights(self, run: str, seed: int | str) -> Path:
-        return self.run(run, seed) / "weights.pt"
-
-    def history(self, run: str, seed: int | str) -> Path:
-        """The losses, a line an epoch."""
-        return self.run(run, seed) / "history.csv"
-
-    def cost(self, run: str, seed: int | str) -> Path:
-        """What the training took."""
-        return self.run(run, seed) / "cost.csv"
-
-    def checkpoints(self, run: str, seed: int | str) -> Path:
-        """What a training resumes from, and its result once it has ended.
-
-        No rule declares it: Snakemake deletes what it declares.
-        """
-        return self.run(run, seed) / "checkpoints"
-
-    def predictions(self, run: str, seed: int | str, what: str) -> Path:
-        """The folder of a run's `t1ce` or `seg` volumes, one .npy a patient."""
-        return self.run(run, seed) / what
-
-    def index(self, run: str, seed: int | str, what: str) -> Path:
-        """Written last, when all volumes of `predictions` are there."""
-        return self.run(run, seed) / f"{what}.json"
-
-    def scores(self, run: str, seed: int | str) -> Path:
-        return self.run(run, seed) / "scores.csv"
-
-    def origin(self, run: str, seed: int | str) -> Path:
-        """What the scores follow from, as one number that changes with any of it."""
-        return self.run(run, seed) / "scores.origin"
-
-    def failure(self, run: str, seed: int | str, verb: str) -> Path:
-        """Why `verb` did not end well; there only if it did not."""
-        return self.run(run, seed) / f"failed-{verb}.txt"
+    def run(self, name: str, seed: int | str) -> RunFolder:
+        return RunFolder(RESULTS / "runs" / self.benchmark / name / f"seed{seed}")
 
     def cases(self, run: str, seed: int | str) -> Path:
         return RESULTS / "cases" / self.benchmark / run / f"seed{seed}"
 
+    def record(self, *parts: str) -> Path:
+        """What one job took and made, e.g. of `train`, `cutgan`, `seed0`."""
+        return RESULTS / "records" / self.benchmark / f"{'/'.join(parts)}.json"
+
     def log(self, *parts: str) -> Path:
-        return RESULTS / "logs" / self.benchmark / ("/".join(parts) + ".log")
+        return RESULTS / "logs" / self.benchmark / f"{'/'.join(parts)}.log"
+
+    def timing(self, *parts: str) -> Path:
+        """What Snakemake's `benchmark:` directive measures of a job."""
+        return self.log(*parts).with_suffix(".tsv")

@@ -1,5 +1,6 @@
-"""What this machine is, and which commit this copy of the code."""
+"""This machine, the commit of this copy of the code, and the command that makes the results."""
 
+import json
 import os
 import platform
 import re
@@ -8,7 +9,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.provenance import Code
+from benchmarks.manifest import Code
+
+ROOT = Path(__file__).parents[1]
+COMMAND = "T1CE_BENCHMARK_COMMAND"  # environment variable in which jobs find Snakemake's command
+
+
+def remember_command(arguments: list[str]) -> None:
+    """Leave Snakemake's command line, `sys.argv`, where the jobs that it starts find it."""
+    # A job on another machine parses the Snakefile too, under a command of Snakemake's own.
+    if "--target-jobs" not in arguments:
+        os.environ.setdefault(COMMAND, json.dumps(["snakemake", *arguments[1:]]))
+
+
+def remembered_command() -> list[str] | None:
+    """Return Snakemake's command line; None in a job that was started by hand."""
+    known = os.environ.get(COMMAND)
+    # Strip the repository's path; it may contain a user name.
+    return [word.replace(f"{ROOT}/", "") for word in json.loads(known)] if known else None
 
 
 def git_state(root: Path) -> Code:
@@ -35,16 +53,9 @@ def _unknown(why: str) -> Code:
 
 def _git(root: Path, *arguments: str) -> str:
     # Without the lock that `git status` would take, and whatever repository a caller works in.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    done = subprocess.run(
-        ["git", "--no-optional-locks", *arguments],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "--no-optional-locks", *arguments]
+    return subprocess.check_output(command, cwd=root, env=clean, stderr=subprocess.PIPE, text=True)
 
 
 def describe_machine() -> dict:

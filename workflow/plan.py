@@ -1,24 +1,37 @@
-"""Which trainings a benchmark needs, and which rows its tables get from them.
+"""Which runs a benchmark needs, and which rows its tables get from them.
 
-A run is one training: an entry's variant, or the segmentor behind one. Runs name each other where
+A run is one training: a method's variant, or the segmentor behind one. Runs name each other where
 one needs another's output, so a training that two rows need exists once.
 """
 
 import difflib
 import hashlib
 import json
-import traceback
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel
 
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from benchmarks.reporting.published import read_published
-from benchmarks.reporting.systems import System, Training
-from methods.contract import Entry, MethodError, Params
+from benchmarks.reporting.rows import Role, Row
+from benchmarks.scoring.conventions import read_conventions
+from benchmarks.scoring.protocol import Protocol, load_protocol, metric_modules
 from methods.registry import Kind, Method, discover
 from workflow.fingerprint import fingerprint
+from workflow.verbs import VERBS, module
 
-TRAINING_CODE = ["workflow.training.loop"]
+TRAINING_CODE = ("workflow.training.loop",)
+# What a run of each kind predicts.
+MAKES: dict[Kind, tuple[Literal["t1ce", "seg"], ...]] = {
+    "synthesis": ("t1ce",),
+    "control": ("t1ce",),
+    "joint": ("t1ce", "seg"),
+    "segmentation": ("seg",),
+}
+TASKS = {"t1ce": "synthesis", "seg": "segmentation"}  # that a prediction is scored on
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,7 @@ class Run:
     Attributes
     ----------
     name : `cutgan`, `maf_net.joint`, `unet`; `cutgan+unet` for the segmentor behind `cutgan`.
+    params : the parameters' values as attributes.
     upstream : the run whose T1ce is this one's last input channel.
     continues : the run whose weights this one starts from.
     """
@@ -35,7 +49,7 @@ class Run:
     name: str
     method: Method
     variant: str
-    params: Params
+    params: BaseModel
     upstream: str | None = None
     continues: str | None = None
 
@@ -48,17 +62,13 @@ class Run:
         return self.kind != "control" and self.method.description.trained
 
     @property
-    def synthesizes(self) -> bool:
-        return self.kind in ("synthesis", "control", "joint")
-
-    @property
-    def segments(self) -> bool:
-        return self.kind in ("segmentation", "joint")
+    def makes(self) -> tuple[Literal["t1ce", "seg"], ...]:
+        """The kinds of volumes that it predicts."""
+        return MAKES[self.kind]
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        made = {"synthesis": self.synthesizes, "segmentation": self.segments}
-        return tuple(task for task, is_made in made.items() if is_made)
+        return tuple(TASKS[kind] for kind in self.makes)
 
     @property
     def builds_on(self) -> list[str]:
@@ -73,29 +83,14 @@ class Run:
     def channels(self) -> int:
         return len(self.inputs) + (self.upstream is not None)
 
-    def entry(self) -> Entry:
-        try:
-            made = self.method.entry(self.params, self.channels)
-        except MethodError:
-            raise
-        except Exception as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            raise MethodError(
-                f"methods/{self.method.name} cannot be built with {self.params!r}: "
-                f"{type(error).__name__}: {error} (raised in {last.filename}, line {last.lineno}). "
-                f"Mend `results.params.{self.method.name}`, or `build`."
-            ) from error
-        self.method.load_pretrained(made)
-        return made
-
 
 class Plan:
     """All runs of a benchmark.
 
     Raises
     ------
-    InputError : the benchmark file names an entry, a variant or a parameter that does not exist.
-    MethodError : an entry's folder is at fault.
+    InputError : the benchmark file names a method, a variant or a parameter that does not exist.
+    MethodError : a method's folder is invalid.
     """
 
     def __init__(self, benchmark: Benchmark):
@@ -116,30 +111,46 @@ class Plan:
             )
         return self.runs[name]
 
-    def systems(self) -> list[System]:
-        """What can be a row of a table, by run."""
-        return [
-            System(run.name, self._label(run), self._role(run), tasks=run.tasks)
-            for run in self.runs.values()
-        ]
+    @property
+    def pairs(self) -> list[tuple[Run, int]]:
+        """Each run with each of its seeds."""
+        return [(run, seed) for run in self.runs.values() for seed in self.benchmark.results.seeds]
 
-    def trainings(self) -> list[Training]:
-        """What the table of costs needs to know of each run."""
+    @cached_property
+    def protocols(self) -> list[Protocol]:
+        """The benchmark's protocols, and the conventions that change one thing of `strict`."""
+        results = self.benchmark.results
+        protocols = [load_protocol(name) for name in results.protocols]
+        if results.conventions:
+            protocols += [c.protocol() for c in read_conventions() if c.change is not None]
+        return protocols
+
+    def rows(self) -> list[Row]:
+        """Return what can be a row of a table, one per run."""
         return [
-            Training(run.name, run.kind, run.continues, run.trained) for run in self.runs.values()
+            Row(
+                run.name,
+                self._label(run),
+                self._role(run),
+                kind=run.kind,
+                tasks=run.tasks,
+                trained=run.trained,
+                upstream=run.upstream,
+                continues=run.continues,
+            )
+            for run in self.runs.values()
         ]
 
     def epochs(self, run: Run) -> int:
         return getattr(self.benchmark.results.training.epochs, run.kind)
 
     def digest(self, run: Run, seed: int) -> str:
-        """Changes exactly when training `run` again could give other weights.
+        """Return a hash that changes exactly when training `run` again could give other weights.
 
-        Covers the settings, the code of the entry and of the loop, and the runs that it builds on;
+        Covers the settings, the code of the method and of the loop, and the runs that it builds on;
         not comments, not `speed`, not the patients, which the training itself adds.
         """
         results = self.benchmark.results
-        code = [*TRAINING_CODE, f"methods.{run.method.name}.method"]
         parts = {
             "run": run.name,
             "seed": seed,
@@ -149,7 +160,7 @@ class Plan:
             "epochs": self.epochs(run) if run.trained else 0,
             "training": results.training.model_dump(exclude={"epochs"}),
             "slices": results.slices.model_dump(),
-            "code": fingerprint(code),
+            "code": fingerprint([*TRAINING_CODE, f"methods.{run.method.name}.method"]),
             "before": [self.digest(self.runs[x], seed) for x in run.builds_on],
         }
         if run.method.pretrained:
@@ -157,28 +168,37 @@ class Plan:
             parts["pretrained"] = hashlib.sha256(weights).hexdigest()
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
+    def code(self, verb: str) -> str:
+        """Return the fingerprint of the code that a verb's outputs depend on."""
+        modules = list(VERBS[verb].code)
+        if verb == "score":
+            modules += metric_modules(self.protocols)
+        if verb in ("simulate", "prepare"):
+            modules.append(f"benchmarks.cohorts.sources.{self.benchmark.cohort.source}")
+        return fingerprint(modules, alone=[module(verb)])
+
     def _check_names(self) -> None:
         results = self.benchmark.results
         for name in results.params:
             self._known(name, ("results", "params", name))
         self._known(results.segmentor, ("results", "segmentor"))
         if self.methods[results.segmentor].description.kind != "segmentation":
-            where = self.benchmark.where("results", "segmentor")
-            raise InputError(f"{where}: `{results.segmentor}` is not of kind `segmentation`.")
+            place = self.benchmark.where("results", "segmentor")
+            raise InputError(f"{place}: `{results.segmentor}` is not of kind `segmentation`.")
 
-    def _known(self, entry: str, keys: tuple[str, ...]) -> None:
-        if entry not in self.methods:
-            close = difflib.get_close_matches(entry, self.methods, n=1)
+    def _known(self, method: str, keys: tuple[str, ...]) -> None:
+        if method not in self.methods:
+            close = difflib.get_close_matches(method, self.methods, n=1)
             hint = f" Did you mean `{close[0]}`?" if close else ""
             raise InputError(
-                f"{self.benchmark.where(*keys)}: there is no methods/{entry}.{hint} "
+                f"{self.benchmark.where(*keys)}: there is no methods/{method}.{hint} "
                 f"There are {', '.join(self.methods)}."
             )
 
     def _chosen(self) -> list[str]:
-        names = self.benchmark.results.entries
+        names = self.benchmark.results.methods
         if names is None:
-            published = _published_entries()
+            published = read_published().methods
             names = tuple(
                 _join(method.name, variant)
                 for method in self.methods.values()
@@ -189,62 +209,41 @@ class Plan:
         return list(dict.fromkeys([*names, *controls]))
 
     def _add(self, name: str) -> None:
-        entry, _, variant = name.partition(".")
-        self._known(entry, ("results", "entries"))
-        method, variant = self.methods[entry], variant or "base"
-        if name != _join(entry, variant):
-            where = self.benchmark.where("results", "entries")
-            raise InputError(f"{where}: write `{_join(entry, variant)}` in place of `{name}`.")
-        continues = method.variant(variant).continues
-        if continues and _join(entry, continues) not in self.runs:
-            self._add(_join(entry, continues))
-        run = Run(
-            name,
-            method,
-            variant,
-            self._params(method, variant),
-            continues=_join(entry, continues) if continues else None,
-        )
+        first, _, variant = name.partition(".")
+        self._known(first, ("results", "methods"))
+        method, variant = self.methods[first], variant or "base"
+        if name != _join(first, variant):
+            place = self.benchmark.where("results", "methods")
+            raise InputError(f"{place}: write `{_join(first, variant)}` in place of `{name}`.")
+        before = method.variant(variant).continues
+        continues = _join(first, before) if before else None
+        if continues and continues not in self.runs:
+            self._add(continues)
+        run = Run(name, method, variant, self._params(method, variant), continues=continues)
         self.runs[name] = run
-        if run.synthesizes and not run.segments:
-            segmentor = self.benchmark.results.segmentor
-            second = f"{name}+{segmentor}"
-            method = self.methods[segmentor]
-            self.runs[second] = Run(
-                second, method, "base", self._params(method, "base"), upstream=name
-            )
+        if run.makes == ("t1ce",):
+            segmentor = self.methods[self.benchmark.results.segmentor]
+            second = f"{name}+{segmentor.name}"
+            params = self._params(segmentor, "base")
+            self.runs[second] = Run(second, segmentor, "base", params, upstream=name)
 
-    def _params(self, method: Method, variant: str) -> Params:
+    def _params(self, method: Method, variant: str) -> BaseModel:
+        keys = ("results", "params", method.name)
         overrides = self.benchmark.results.params.get(method.name, {})
-        for key in overrides.keys() - method.entry.Params.model_fields.keys():
-            where = self.benchmark.where("results", "params", method.name, key)
-            known = ", ".join(method.entry.Params.model_fields) or "none"
-            raise InputError(f"{where}: {method.name} has no such parameter; it has {known}.")
-        try:
-            return method.params(variant, overrides)
-        except MethodError as error:
-            where = self.benchmark.where("results", "params", method.name)
-            raise MethodError(f"{error} See also {where}.") from None
+        return method.params(variant, overrides, lambda key: self.benchmark.where(*keys, key))
 
     def _label(self, run: Run) -> str:
-        if run.upstream:
-            return f"{self._label(self.runs[run.upstream])} + {run.method.description.title}"
         title = run.method.description.title
+        if run.upstream:
+            return f"{self._label(self.runs[run.upstream])} + {title}"
         return title if run.variant == "base" else f"{title}, {run.variant}"
 
-    def _role(self, run: Run) -> str:
+    def _role(self, run: Run) -> Role:
         first = self.runs[run.upstream] if run.upstream else run
         if first.kind != "control":
-            return "entry"
-        return "oracle" if "t1ce" in first.inputs else "floor"
+            return "method"
+        return "ceiling" if "t1ce" in first.inputs else "floor"
 
 
-def _published_entries() -> set[str]:
-    """The entries and variants that the paper's tables name, without their segmentor."""
-    tables = read_published().tables.model_dump().values()
-    systems = {row["system"] for table in tables for row in table["rows"]}
-    return {system.split("+")[0] for system in systems if system}
-
-
-def _join(entry: str, variant: str) -> str:
-    return entry if variant == "base" else f"{entry}.{variant}"
+def _join(method: str, variant: str) -> str:
+    return method if variant == "base" else f"{method}.{variant}"

@@ -1,129 +1,116 @@
-"""The commands that run a trained entry over whole volumes: synthesize, segment, export."""
+"""Run a trained model over whole volumes: what the commands synthesize and segment share."""
 
-import hashlib
-import json
+from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
+import torch
 
-from benchmarks.cohorts.store import (
-    StoredPatient,
-    centre,
-    from_int16,
-    map_array,
-    to_int16,
-    to_nifti,
-)
+from benchmarks.cohorts.normalisation import from_int16, to_int16
+from benchmarks.cohorts.split import SPLITS, read_split
+from benchmarks.cohorts.store import StoredPatient
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
-from benchmarks.files import write_atomically, write_gzip
+from benchmarks.reporting.results import Attention
 from benchmarks.scoring.regions import region_mask
-from methods.contract import CLASSES
-from workflow import inference
-from workflow.cohort import stored_patients
+from methods.contract import Model
+from workflow import inference, predictions
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
-from workflow.train import make_view, trained_entry
-from workflow.training.devices import device
+from workflow.predictions import VERBS, Kind, read_index, volume_checksums
+from workflow.records import Record, checksums
+from workflow.stored import cohort_checksums, patient_checksums, stored_patients
+from workflow.training.devices import claim_device
+from workflow.training.setup import make_view, trained_model
+from workflow.training.view import View
 
-WRITERS = {"t1ce": "synthesize", "seg": "segment"}
-"""The command that makes each kind of volume."""
-
-
-def run_synthesize(benchmark: Benchmark, run: str, seed: int) -> None:
-    """Write T1ce as int16 (Z, crop, crop): of all patients where a segmentor trains on it."""
-    plan = Plan(benchmark)
-    if not plan[run].synthesizes:
-        raise InputError(f"`{run}` synthesises nothing: it is of kind `{plan[run].kind}`.")
-    split = "test" if plan[run].segments else None
-    _predict(plan, plan[run], seed, "t1ce", stored_patients(benchmark, split))
+ATTENTION_SLICES = 3  # per patient
 
 
-def run_segment(benchmark: Benchmark, run: str, seed: int) -> None:
-    """Write the test patients' classes as uint8 (Z, crop, crop)."""
-    plan = Plan(benchmark)
-    if not plan[run].segments:
-        raise InputError(f"`{run}` segments nothing: it is of kind `{plan[run].kind}`.")
-    _predict(plan, plan[run], seed, "seg", stored_patients(benchmark, "test"))
+def predict(benchmark: Benchmark, name: str, seed: int, kind: Kind) -> list[Record]:
+    """Write a run's volumes of one kind, and their index.
 
-
-def _predict(plan: Plan, run: Run, seed: int, what: str, cohort: list[StoredPatient]) -> None:
-    layout, speed = Layout(plan.benchmark.name), plan.benchmark.speed
-    folder = layout.predictions(run.name, seed, what)
-    view = make_view(plan, run, seed)
-    checksums, seen = {}, {}
-    with device(speed) as where:
-        entry, lesson = trained_entry(plan, run, seed, where)
-        for patient in cohort:
-            if what == "t1ce":
-                made = inference.synthesize(entry, patient, view, where, speed.inference_batch)
-                made = to_int16(made)
-            else:
-                made = inference.segment(entry, patient, view, where, speed.inference_batch)
-            with write_atomically(folder / f"{patient.patient}.npy") as file:
-                np.save(file, made)
-            checksums[patient.patient] = hashlib.sha256(made).hexdigest()
-            seen[patient.patient] = _look(made, what, patient)
-    told = {"learned": asdict(lesson), "seen": seen}
-    _write_index(layout.index(run.name, seed, what), run.name, seed, checksums, told)
-
-
-def _look(made: np.ndarray, what: str, patient: StoredPatient) -> dict:
-    """What a glance at a volume tells: how T1ce varies over the brain, or its classes."""
-    if what == "seg":
-        return {"classes": np.unique(made).tolist()}
-    brain = region_mask(patient.volume(patient.grid.crop)[1], "brain")
-    return {"deviation": round(float(from_int16(made)[brain].std()), 4) if brain.any() else None}
-
-
-def _write_index(
-    path: Path, run: str, seed: int, volumes: dict[str, str], told: dict | None = None
-) -> None:
-    """Say which volumes lie here and what is in them.
-
-    Written last, so its presence means that all are there; and other volumes make another index,
-    which is how Snakemake, comparing small files by their content, notices them.
-    """
-    index = {"run": run, "seed": seed, "volumes": volumes} | (told or {})
-    with write_atomically(path) as file:
-        file.write(json.dumps(index, indent=1).encode())
-
-
-def read_prediction(
-    layout: Layout, run: str, seed: int, what: str, patient: StoredPatient
-) -> np.ndarray:
-    """A predicted volume, (Z, crop, crop): T1ce as float32 in [-1, 1], or classes as uint8.
+    T1ce is predicted for all patients where a segmentor trains on it, else for the test patients.
 
     Raises
     ------
-    InputError : it is missing, damaged, of another grid than the patient's, or no prediction.
+    InputError : the run predicts no such volumes.
     """
-    path = layout.predictions(run, seed, what) / f"{patient.patient}.npy"
-    mend = f"Delete it and make it again with {WRITERS[what]}."
-    size = (patient.shape[0], patient.grid.crop, patient.grid.crop)
-    try:
-        volume = np.array(map_array(path, {"t1ce": np.int16, "seg": np.uint8}[what], size))
-    except ValueError as error:
-        raise InputError(f"{path} cannot be used: {error}. {mend}") from None
-    if what == "t1ce":
-        return from_int16(volume)
-    if volume.max() >= CLASSES:
-        raise InputError(f"{path} holds class {volume.max()} of 0 to {CLASSES - 1}. {mend}")
-    return volume
+    plan = Plan(benchmark)
+    run = plan[name]
+    if kind not in run.makes:
+        verb = {"t1ce": "synthesises", "seg": "segments"}[kind]
+        raise InputError(f"`{name}` {verb} nothing: it is of kind `{run.kind}`.")
+    layout, view = Layout(benchmark.name), make_view(plan, run, seed)
+    folder = layout.run(name, seed)
+    split = {row.patient: row.split for row in read_split(layout.split)}
+    patients = stored_patients(benchmark, None if run.makes == ("t1ce",) else "test")
+    function = {"t1ce": inference.synthesize, "seg": inference.segment}[kind]
+    volumes, seen, attention = {}, {}, {}
+    with claim_device(benchmark.speed) as device:
+        model, trained_on = trained_model(plan, run, seed, device)
+        for patient in patients:
+            one = patient.patient
+            volume = function(model, patient, view, device, benchmark.speed.inference_batch)
+            volume = to_int16(volume) if kind == "t1ce" else volume
+            volumes[one] = predictions.write_prediction(folder, kind, one, volume)
+            seen[one] = _summary(volume, kind, patient)
+            if kind == "t1ce" and split[one] == "test":
+                weights = _attention(model, patient, view, device)
+                if weights is not None:
+                    attention[one] = predictions.write_attention(folder, one, weights)
+    index = {"run": name, "seed": seed, "volumes": volumes, "learned": asdict(trained_on)}
+    predictions.write_index(folder, kind, index | {"seen": seen, "attention": attention})
+    return _records(plan, run, seed, kind, patients)
 
 
-def run_export(benchmark: Benchmark, run: str, seed: int) -> None:
-    """Write the test patients' predictions as NIfTI that lies over the BraTS files."""
-    chosen, layout = Plan(benchmark)[run], Layout(benchmark.name)
-    kinds = {"t1ce": chosen.synthesizes, "seg": chosen.segments}
-    volumes = {}
-    for patient in stored_patients(benchmark, "test"):
-        for what in (kind for kind, made in kinds.items() if made):
-            volume = read_prediction(layout, run, seed, what, patient)
-            volume = centre(volume, patient.shape[1:], fill=-1 if what == "t1ce" else 0)
-            name = f"{patient.patient}_{what}.nii.gz"
-            image = to_nifti(volume, patient.meta, "image" if what == "t1ce" else "labels")
-            write_gzip(layout.cases(run, seed) / name, image.to_bytes())
-            volumes[name] = hashlib.sha256(volume).hexdigest()
-    _write_index(layout.cases(run, seed) / "index.json", run, seed, volumes)
+def _summary(volume: np.ndarray, kind: Kind, patient: StoredPatient) -> dict:
+    """What checks need to know of a volume: how T1ce varies over the brain, or its classes."""
+    if kind == "seg":
+        return {"classes": np.unique(volume).tolist()}
+    brain = region_mask(patient.volume(patient.grid.crop).labels, "brain")
+    return {"deviation": round(float(from_int16(volume)[brain].std()), 4) if brain.any() else None}
+
+
+@torch.inference_mode()
+def _attention(
+    model: Model, patient: StoredPatient, view: View, device: torch.device
+) -> Attention | None:
+    """Return a model's attention weights over a patient; None if it has none."""
+    function = getattr(model, "attention", None)
+    if function is None:
+        return None
+    model.eval()
+    # Spread over the tumour's height, or over the whole volume where there is none.
+    among = patient.tumour_slices if len(patient.tumour_slices) else np.arange(patient.shape[0])
+    places = np.linspace(0, len(among) - 1, ATTENTION_SLICES + 2)[1:-1]
+    slices = sorted({int(among[round(place)]) for place in places})
+    inputs = np.stack([view.slice(patient, z)[0] for z in slices])
+    weights = function(torch.from_numpy(inputs).to(device))
+    return None if weights is None else Attention(tuple(slices), weights.float().cpu().numpy())
+
+
+def _records(
+    plan: Plan, run: Run, seed: int, kind: Kind, patients: Sequence[StoredPatient]
+) -> list[Record]:
+    """One record per split, so that a changed test patient does not seem to change trainings."""
+    layout = Layout(plan.benchmark.name)
+    folder = layout.run(run.name, seed)
+    attention = read_index(folder, kind)["attention"]
+    split = {row.patient: row.split for row in read_split(layout.split)}
+    shared = cohort_checksums(plan.benchmark)
+    if run.trained:
+        shared |= checksums([folder.weights])
+    records = []
+    for place in SPLITS:
+        members = [one for one in patients if split[one.patient] == place]
+        names = [one.patient for one in members]
+        takes = shared | patient_checksums(plan.benchmark, members)
+        if run.upstream:
+            takes |= volume_checksums(layout.run(run.upstream, seed), "t1ce", names)
+        makes = checksums([folder.index(kind)]) | volume_checksums(folder, kind, names)
+        makes |= {folder.attention(n).as_posix(): attention[n] for n in names if n in attention}
+        if members:
+            step = f"{VERBS[kind]} {run.name}, seed {seed} ({place} patients)"
+            records.append(Record(step, takes, makes))
+    return records

@@ -1,14 +1,21 @@
-"""Our numbers for the rows of the paper's tables: means, how sure they are, and how they differ."""
+"""Our numbers for the rows of tables: means, their intervals, and how they differ.
+
+A score is one value of one patient. Seeds are averaged within a patient first, then patients are
+averaged, so that a patient counts once however many seeds a run has.
+"""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.reporting.published import Published, Table
-from benchmarks.reporting.rows import Line, System, line_up, refuse_strangers
-from benchmarks.scoring.protocol import METRICS, load_protocol
+from benchmarks.reporting.published import Table
+from benchmarks.reporting.results import Results
+from benchmarks.reporting.rows import Line, line_up, refuse_unknown_runs
+from benchmarks.scoring.metric import read_metrics
+from benchmarks.scoring.protocol import load_protocol
 from benchmarks.scoring.statistics import (
     ALPHA,
     Comparison,
@@ -20,179 +27,155 @@ from benchmarks.scoring.statistics import (
     smallest_p,
 )
 
-POSTPROCESSING = {"synthesis": "", "segmentation": "lcc"}
-"""Which of a task's post-processings the tables show."""
+# By task, the table of the paper in which every run of the task has a row.
+COMPLETE = {"synthesis": "table2_synthesis", "segmentation": "table3_segmentation"}
+# The notes of scores that follow from a protocol's rule for one empty mask.
 ONE_EMPTY = ("reference empty", "prediction empty")
-"""The notes of scores that follow from a protocol's rule for one empty mask."""
-
+FEW = 10  # with fewer patients, intervals cover the mean too rarely (see `mean_interval`)
 TEST = (
     "two-sided Wilcoxon signed-rank test over the patients that both have, Holm-corrected for the "
     "rows of the column"
 )
-ONE_SEED = "One seed: what another training would give, it does not say."
-FEW = 10
-"""Of fewer patients, intervals cover the mean less often than they say (see `mean_interval`)."""
+ONE_SEED = "One seed: it does not cover another training of the same method."
+
+Column = tuple[str, str]  # (metric, region)
 
 
-def columns_of(printed: Table, protocol: str) -> list[tuple[str, str]]:
-    """The (metric, region) that a table shows under a protocol."""
+def columns_of(printed: Table, protocol: str) -> list[Column]:
+    """Return the (metric, region) that a table of the paper shows under a protocol."""
     regions = getattr(load_protocol(protocol), printed.task).regions
     return [(metric, region) for metric in printed.metrics for region in regions]
 
 
-def measure(
-    published: Published,
-    name: str,
-    scores: pd.DataFrame,
-    systems: Sequence[System],
-    protocol: str,
-) -> pd.DataFrame:
-    """One of the paper's tables under one protocol, a row for each of its cells, line by line.
+@lru_cache(maxsize=64)
+def measure(results: Results, name: str, protocol: str) -> pd.DataFrame:
+    """Return the cells of one of the paper's tables under one protocol (see `measure_columns`).
 
-    Floors come first, then the paper's rows in the paper's order, other entries of the task unless
-    the table is for its own alone, and ceilings. Of each `metric` and `region`: our `mean` over
-    patients, its 95 % interval from `low` to `high`, the `published` number, how many patients the
-    mean is of (`n`), had no value (`undefined`), or have one by rule since reference or prediction
-    is empty (`one_empty`).
-
-    The `best` entry is that with the best mean among those whose mean is of the most patients. All
-    other rows, floors and ceilings too, are compared with it (see `Comparison`): `pairs`,
-    `difference`, `effect` and `p`, corrected for the number of rows in the column. Where `too_few`
-    pairs could not bring the corrected p below 0.05 however they differ, p is NaN. `rank_low`,
-    `rank_high` and `first` say how stable the order of the entries is (see `Ranks`).
-
-    Published numbers stand in the paper's protocol only: they are no measurement of the other.
+    The result is shared, so do not write to it.
     """
-    printed = published.table(name)
-    task_scores = scores[
-        (scores["task"] == printed.task)
-        & (scores["postprocessing"] == POSTPROCESSING[printed.task])
-    ]
-    lines = _lines(printed, task_scores, systems)
-    means = _means(task_scores[task_scores["protocol"] == protocol])
+    printed = results.published.table(name)
     columns = columns_of(printed, protocol)
-    cells = pd.DataFrame(
-        [
-            {"line": place} | _shared(line, means) | _cell(line, means, column, protocol)
-            for place, line in enumerate(lines)
-            for column in columns
-        ]
-    )
-    compared = [
-        _compare(cells[(cells["metric"] == metric) & (cells["region"] == region)], means)
-        for metric, region in columns
+    return measure_columns(results, printed.task, lines_of(results, name), columns, protocol)
+
+
+def lines_of(results: Results, name: str) -> list[Line]:
+    """Return the lines of one of the paper's tables.
+
+    Raises
+    ------
+    InputError : there are scores of a run that is not among the rows.
+    """
+    printed, scores = results.published.table(name), results.scores
+    scored = set(scores.loc[scores["task"] == printed.task, "run"])
+    refuse_unknown_runs(scored, results.rows, f"{printed.task} scores")
+    rows = [
+        row for row in results.rows if row.run in printed.runs or row.belongs(printed.task, scored)
     ]
+    return line_up(printed, rows)
+
+
+def measure_columns(
+    results: Results, task: str, lines: Sequence[Line], columns: Sequence[Column], protocol: str
+) -> pd.DataFrame:
+    """Return one row per cell of a table, line by line.
+
+    Of each `metric` and `region` (of the metric's own post-processing) it has our `mean` over
+    patients, its 95 % interval from `low` to `high`, the `published` number (in the protocol
+    `paper` only), and how many patients the mean is of (`n`), how many have no value (`undefined`),
+    and how many have one by rule since the reference or the prediction is empty (`one_empty`).
+
+    The `best` method is the one with the best mean among those whose mean is of the most patients.
+    All other rows, floors and ceilings too, are compared with it (see `Comparison`): `pairs`,
+    `difference`, `effect` and `p`, corrected for the number of rows in the column. Where `too_few`
+    pairs cannot bring the corrected p below 0.05, p is NaN. `rank_low`, `rank_high` and `first` say
+    how stable the order of the methods is (see `Ranks`).
+    """
+    scores = _shown(results.scores, task, protocol)
+    cell = ["run", "metric", "region"]
+    # By cell (seeds, patients), the same patients in the same order.
+    wide = scores.pivot(index=[*cell, "seed"], columns="patient", values="value")  # noqa: PD010
+    values = {key: of.to_numpy(float) for key, of in wide.groupby(level=cell)}
+    scored = scores.groupby(cell)["patient"].nunique()
+    by_rule = scores[scores["note"].isin(ONE_EMPTY) & scores["value"].notna()]
+    one_empty = by_rule.groupby(cell)["patient"].nunique()
+    counts = scores.groupby("run")[["seed", "patient"]].nunique()
+
+    records, means = [], {}
+    for place, line in enumerate(lines):
+        seeds, patients = counts.loc[line.run] if line.run in counts.index else (0, 0)
+        published = line.printed.numbers() if line.printed and protocol == "paper" else {}
+        for column in columns:
+            key = (line.run, *column)
+            means[key] = patient_means(values[key]) if key in values else np.empty(0)
+            n = int((~np.isnan(means[key])).sum())
+            low, high = mean_interval(values[key]) if n else (np.nan, np.nan)
+            records.append(
+                {
+                    "line": place,
+                    "label": line.label,
+                    "run": line.run,
+                    "role": line.role,
+                    "in_paper": line.printed is not None,
+                    "status": line.status(measured=patients > 0),
+                    "seeds": int(seeds),
+                    "patients": int(patients),
+                    "metric": column[0],
+                    "region": column[1],
+                    "mean": float(np.nanmean(means[key])) if n else np.nan,
+                    "published": published.get(column, np.nan),
+                    "n": n,
+                    "undefined": int(scored.get(key, 0)) - n,
+                    "one_empty": int(one_empty.get(key, 0)),
+                    "low": low,
+                    "high": high,
+                }
+            )
+    cells = pd.DataFrame(records)
+    compared = [_compare(of, means) for _, of in cells.groupby(["metric", "region"])]
     return cells.join(pd.concat(compared))
 
 
-def _lines(printed: Table, scores: pd.DataFrame, systems: Sequence[System]) -> list[Line]:
-    scored = set(scores["system"])
-    refuse_strangers(scored, [system.id for system in systems], f"{printed.task} scores")
-    ours = [
-        system
-        for system in systems
-        if system.id in printed.systems or belongs(system, printed.task, scored)
+def by_patient(results: Results, metric: str, region: str, protocol: str) -> pd.DataFrame:
+    """Return (patients, runs) values of a metric, the runs in the order of the results' rows.
+
+    A value is the mean over the seeds that have one, NaN if none has.
+    """
+    scores = _shown(results.scores, read_metrics()[metric].task, protocol)
+    wanted = scores[(scores["metric"] == metric) & (scores["region"] == region)]
+    values = wanted.pivot_table("value", "patient", "run", "mean", dropna=False)
+    runs = [row.run for row in results.rows if row.run in values.columns]
+    return values.reindex(columns=runs).astype(float)
+
+
+def _shown(scores: pd.DataFrame, task: str, protocol: str) -> pd.DataFrame:
+    """The scores of a task under a protocol, each metric's of its own post-processing."""
+    metrics = read_metrics().values()
+    shown = {metric.name: metric.postprocessing for metric in metrics if metric.task == task}
+    return scores[
+        (scores["task"] == task)
+        & (scores["protocol"] == protocol)
+        & (scores["postprocessing"] == scores["metric"].map(shown))
     ]
-    return line_up(printed, ours)
-
-
-def belongs(system: System, task: str, scored: set[str]) -> bool:
-    """Whether a task's tables list a system, of those that are `scored` or not."""
-    if system.id in scored or task in system.tasks:
-        return True
-    # A failure with no table to go to would leave a hole, so it is shown in every one.
-    return bool(system.failure) and not system.tasks
-
-
-@dataclass(frozen=True)
-class _Means:
-    """Scores and counts of every (system, metric, region), seeds and patients of every system."""
-
-    scores: dict[tuple[str, str, str], np.ndarray]
-    """(seeds, patients); all have the same patients in the same order."""
-    counts: dict[tuple[str, str, str], tuple[int, int]]
-    """How many patients have a value and how many have none."""
-    one_empty: dict[tuple[str, str, str], int]
-    """How many patients have a value by rule, since the region is on one side only."""
-    seeds: dict[str, int]
-    patients: dict[str, int]
-
-
-def _means(scores: pd.DataFrame) -> _Means:
-    cell = ["system", "metric", "region"]
-    everyone = {patient: place for place, patient in enumerate(sorted(scores["patient"].unique()))}
-    places = scores.assign(place=scores["patient"].map(everyone))
-    values = {key: _values(of, len(everyone)) for key, of in places.groupby(cell)}
-    scored = scores.groupby(cell)["patient"].nunique()
-    ruled = scores[scores["note"].isin(ONE_EMPTY) & scores["value"].notna()]
-    one_empty = ruled.groupby(cell)["patient"].nunique()
-    by_system = scores.groupby("system")
-    seeds, patients = by_system["seed"].nunique(), by_system["patient"].nunique()
-    counts = {}
-    for key, of in values.items():
-        n = int((~np.isnan(patient_means(of))).sum())
-        counts[key] = (n, int(scored[key]) - n)
-    return _Means(values, counts, one_empty.to_dict(), seeds.to_dict(), patients.to_dict())
-
-
-def _values(scores: pd.DataFrame, patients: int) -> np.ndarray:
-    """(seeds, patients), NaN where there is no score; `place` says which patient's it is."""
-    seeds, row = np.unique(scores["seed"], return_inverse=True)
-    values = np.full((len(seeds), patients), np.nan)
-    values[row, scores["place"]] = scores["value"]
-    return values
-
-
-def _shared(line: Line, means: _Means) -> dict[str, object]:
-    patients = means.patients.get(line.id, 0)
-    return {
-        "label": line.label,
-        "system": line.id,
-        "role": line.role,
-        "in_paper": line.printed is not None,
-        "status": line.status(measured=patients > 0),
-        "seeds": means.seeds.get(line.id, 0),
-        "patients": patients,
-    }
-
-
-def _cell(line: Line, means: _Means, column: tuple[str, str], protocol: str) -> dict[str, object]:
-    numbers = line.printed.numbers() if line.printed and protocol == "paper" else {}
-    published = numbers.get(column)
-    key = (line.id, *column)
-    n, undefined = means.counts.get(key, (0, 0))
-    low, high = mean_interval(means.scores[key]) if n else (np.nan, np.nan)
-    return {
-        "metric": column[0],
-        "region": column[1],
-        "mean": float(np.nanmean(patient_means(means.scores[key]))) if n else np.nan,
-        "published": np.nan if published is None else published,
-        "n": n,
-        "undefined": undefined,
-        "one_empty": means.one_empty.get(key, 0),
-        "low": low,
-        "high": high,
-    }
 
 
 def ranked(roles: pd.Series, counts: pd.Series, means: pd.Series) -> pd.Series:
-    """The means that are ranked: those of the entries whose mean is of the most patients.
+    """Return the means that are ranked: those of the methods whose mean is of the most patients.
 
     A mean of fewer patients may have been spared the difficult ones.
     """
-    entries = roles == "entry"
-    return means[entries & (counts == counts[entries].max())].dropna()
+    methods = roles == "method"
+    return means[methods & (counts == counts[methods].max())].dropna()
 
 
 def best(means: pd.Series, metric: str) -> float:
-    """The best of some means."""
-    return means.max() if METRICS[metric].better == "higher" else means.min()
+    """Return the best of some means, NaN of none."""
+    return means.max() if read_metrics()[metric].better == "higher" else means.min()
 
 
-def _compare(column: pd.DataFrame, means: _Means) -> pd.DataFrame:
-    """What sets each row of a column apart from the best entry, and how stable the order is."""
+def _compare(column: pd.DataFrame, means: dict[tuple[str, str, str], np.ndarray]) -> pd.DataFrame:
+    """Compare each row of a column with the best method; say how stable the order is."""
     values = {
-        row.Index: patient_means(means.scores[row.system, row.metric, row.region])
+        row.Index: means[row.run, row.metric, row.region]
         for row in column[column["n"] > 0].itertuples()
     }
     metric = column["metric"].iloc[0]
@@ -211,43 +194,43 @@ def _compare(column: pd.DataFrame, means: _Means) -> pd.DataFrame:
     smallest = np.array([smallest_p(pairs) for pairs in compared["pairs"]])
     compared["too_few"] = tested & (holm(np.where(tested, smallest, np.nan)) >= ALPHA)
     compared["p"] = np.where(compared["too_few"], np.nan, holm(compared["p"].to_numpy()))
-    return compared.join(_ranks({row: values[row] for row in order.index}, metric))
-
-
-def _ranks(values: dict[int, np.ndarray], metric: str) -> pd.DataFrame:
-    """How stable the order of the entries is, whose values are given by row."""
-    columns = ["rank_low", "rank_high", "first"]
-    if not values:
-        return pd.DataFrame(columns=columns, dtype=float)
-    ranks = rank_stability(np.array(list(values.values())), METRICS[metric].better)
-    stacked = np.stack([ranks.low, ranks.high, ranks.first], axis=1)
-    return pd.DataFrame(stacked, index=list(values), columns=columns)
+    compared[["rank_low", "rank_high", "first"]] = np.nan
+    if len(order):
+        ranks = rank_stability(
+            np.array([values[r] for r in order.index]), read_metrics()[metric].better
+        )
+        compared.loc[order.index, "rank_low"] = ranks.low
+        compared.loc[order.index, "rank_high"] = ranks.high
+        compared.loc[order.index, "first"] = ranks.first
+    return compared
 
 
 def notes_on_intervals(cells: pd.DataFrame) -> list[str]:
-    """What intervals mean, as far as there are any."""
+    """Return what intervals mean, if there are any."""
     with_one = cells[cells["low"].notna()]
     if with_one.empty:
         return []
     seeds = " and seeds." if with_one["seeds"].max() > 1 else f". {ONE_SEED}"
-    few = (
-        "Of so few patients the interval is too narrow: of 4 it covers the mean in 83 to 88 % of "
-        "cases."
-    )
-    return [
+    notes = [
         "95 % interval: of the mean over all patients such as these; BCa bootstrap over patients"
-        + seeds,
-        *([few] if with_one["n"].min() < FEW else []),
+        + seeds
     ]
+    if with_one["n"].min() < FEW:
+        notes.append(
+            "Of so few patients the interval is too narrow: of 4 it covers the mean in 83 to 88 % "
+            "of cases."
+        )
+    return notes
 
 
 def notes_on_marks(cells: pd.DataFrame) -> list[str]:
-    """What it means that a mean is marked as different from the best, or that it is not."""
-    notes = {
-        f"*: differs from the best entry of the column: p < {ALPHA}, {TEST}.": (
-            (cells["p"] < ALPHA).any()
-        ),
-        "A mean of so few patients that p, corrected for the rows of the column, cannot fall "
-        f"below {ALPHA} has no mark (*), whatever the values.": cells["too_few"].any(),
-    }
-    return [note for note, applies in notes.items() if applies]
+    """Return what it means that a mean is marked as different from the best, or is not."""
+    notes = []
+    if (cells["p"] < ALPHA).any():
+        notes.append(f"*: differs from the best method of the column: p < {ALPHA}, {TEST}.")
+    if cells["too_few"].any():
+        notes.append(
+            "A mean of so few patients that p, corrected for the rows of the column, cannot fall "
+            f"below {ALPHA} has no mark (*), whatever the values."
+        )
+    return notes

@@ -1,26 +1,19 @@
 """The paper's tables as printed, read from `published.yaml` and checked."""
 
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from benchmarks import plain_yaml
-from benchmarks.errors import InputError
 
 PUBLISHED = Path(__file__).parents[1] / "published.yaml"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Millimetres = Annotated[float, Field(ge=0)]
 _NAME = r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)?"
-SystemId = Annotated[str, StringConstraints(pattern=rf"^{_NAME}(\+{_NAME})?$")]
+RunId = Annotated[str, StringConstraints(pattern=rf"^{_NAME}(\+{_NAME})?$")]
 
 
 class _Strict(BaseModel):
@@ -35,72 +28,60 @@ class Paper(_Strict):
 
 
 class DiceByRegion(_Strict):
-    wt: Fraction | None
-    et: Fraction | None
-    tc: Fraction | None
+    wt: Fraction
+    et: Fraction
+    tc: Fraction
 
 
 class AssdByRegion(_Strict):
-    wt: Millimetres | None
-    et: Millimetres | None
-    tc: Millimetres | None
+    wt: Millimetres
+    et: Millimetres
+    tc: Millimetres
 
 
-class Row(_Strict):
-    """What rows of every table have: a label, the system that reproduces it, a source."""
+class PublishedRow(_Strict):
+    """A row of a table: a label, the run that reproduces it, where it is printed, its numbers."""
 
     label: str
-    system: SystemId | None
+    run: RunId | None
     quoted: bool
-    where: str | None = None
+    where: str
+    # None without the key alone: a null in the file is refused.
+    ssim: Annotated[float, Field(ge=-1, le=1)] = None
+    psnr: Annotated[float, Field(gt=0)] = None
+    dice: DiceByRegion = None
+    assd: AssdByRegion = None
 
     @model_validator(mode="after")
-    def _check(self):
-        if self.quoted == (self.system is not None):
-            raise ValueError("a row has either a system or quoted: true, and not both")
-        if self.where is None and any(number is not None for number in self.numbers().values()):
-            raise ValueError("the row holds a number but no `where`: say where it was read")
+    def _has_a_run_or_is_quoted(self):
+        if self.quoted == (self.run is not None):
+            raise ValueError("a row has either a run or `quoted: true`, and not both")
         return self
 
-    def numbers(self) -> dict[tuple[str, str], float | None]:
-        """The row's printed numbers by (metric, region), None where one could not be read."""
-        raise NotImplementedError
-
-
-class SynthesisRow(Row):
-    ssim: Annotated[float, Field(ge=-1, le=1)] | None
-    psnr: Annotated[float, Field(gt=0)] | None
-
-    def numbers(self) -> dict[tuple[str, str], float | None]:
-        return {("ssim", "whole"): self.ssim, ("psnr", "whole"): self.psnr}
-
-
-class SegmentationRow(Row):
-    dice: DiceByRegion
-    assd: AssdByRegion | None = None
-
-    def numbers(self) -> dict[tuple[str, str], float | None]:
-        by_metric = {"dice": self.dice} | ({"assd": self.assd} if self.assd else {})
-        return {
-            (metric, region): number
-            for metric, regions in by_metric.items()
-            for region, number in regions
-        }
+    def numbers(self) -> dict[tuple[str, str], float]:
+        """Return the row's numbers by (metric, region)."""
+        whole = {("ssim", "whole"): self.ssim, ("psnr", "whole"): self.psnr}
+        regions = {"dice": self.dice or (), "assd": self.assd or ()}
+        inside = {(metric, region): x for metric, of in regions.items() for region, x in of}
+        return {column: number for column, number in whole.items() if number is not None} | inside
 
 
 class Table(_Strict):
-    """What every table has; `rows` differ by task.
-
-    Attributes
-    ----------
-    others : whether entries that the paper has no row for get one here.
-    """
+    """A table. With `others`, methods that the paper has no row for get one here."""
 
     number: Literal["I", "II", "III"]
     title: str
-    page: int | None
     note: str = ""
     others: bool = True
+    task: Literal["synthesis", "segmentation"]
+    rows: list[PublishedRow]
+
+    @model_validator(mode="after")
+    def _rows_have_the_same_numbers(self):
+        columns = [row.numbers().keys() for row in self.rows]
+        if not columns[0] or any(other != columns[0] for other in columns):
+            raise ValueError("each row has the same numbers: ssim and psnr, dice, or dice and assd")
+        return self
 
     @property
     def metrics(self) -> list[str]:
@@ -108,25 +89,15 @@ class Table(_Strict):
         return list(dict.fromkeys(metric for row in self.rows for metric, _ in row.numbers()))
 
     @property
-    def systems(self) -> list[str]:
-        """The ids of the systems that reproduce the table's rows."""
-        return [row.system for row in self.rows if row.system]
-
-
-class SynthesisTable(Table):
-    task: Literal["synthesis"]
-    rows: list[SynthesisRow]
-
-
-class SegmentationTable(Table):
-    task: Literal["segmentation"]
-    rows: list[SegmentationRow]
+    def runs(self) -> list[str]:
+        """The runs that reproduce the table's rows."""
+        return [row.run for row in self.rows if row.run]
 
 
 class Tables(_Strict):
-    table1_ablation: SegmentationTable
-    table2_synthesis: SynthesisTable
-    table3_segmentation: SegmentationTable
+    table1_ablation: Table
+    table2_synthesis: Table
+    table3_segmentation: Table
 
 
 class Published(_Strict):
@@ -134,31 +105,21 @@ class Published(_Strict):
     tables: Tables
 
     def table(self, name: str) -> Table:
-        """The table of that key of the file."""
+        """Return the table of that key of the file."""
         return getattr(self.tables, name)
 
     def names(self) -> list[str]:
-        """The tables' keys, in the paper's order."""
+        """Return the tables' keys, in the paper's order."""
         return list(Tables.model_fields)
 
+    @property
+    def methods(self) -> set[str]:
+        """The methods and variants that the tables name, without their segmentors."""
+        runs = {run for name in self.names() for run in self.table(name).runs}
+        return {run.partition("+")[0] for run in runs}
 
+
+@cache
 def read_published(path: Path = PUBLISHED) -> Published:
-    """Reads and checks the file; an InputError names the file and each wrong key."""
-    try:
-        return Published.model_validate(plain_yaml.read(path)[1])
-    except plain_yaml.NotPlain as error:
-        raise InputError(f"{path} is not YAML as we take it: {error}.") from error
-    except ValidationError as error:
-        lines = [f"{path}: {_describe(problem)}" for problem in error.errors()]
-        raise InputError("\n".join(lines)) from error
-
-
-def _describe(problem: dict) -> str:
-    """One pydantic error as `key: what is wrong`."""
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]]
-    key = "".join(parts).lstrip(".") or "the file"
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key; correct its spelling or remove it."
-    if problem["type"] == "missing":
-        return f"{key}: missing; add it, with null for a number that could not be read."
-    return f"{key}: {problem['msg']} (found {problem['input']!r})."
+    """Read and check the file; an InputError names file, line and each wrong key."""
+    return plain_yaml.Document(path).validated(Published)

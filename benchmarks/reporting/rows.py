@@ -1,108 +1,119 @@
-"""Which rows the tables have, in which order, and what is said of a row that has no numbers."""
+"""The rows of tables: which there are, in which order, and what is said of one without numbers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import Literal
 
 from benchmarks.errors import InputError
-from benchmarks.reporting.published import Row, Table
-from benchmarks.reporting.systems import System
+from benchmarks.reporting.published import PublishedRow, Table
 
-REASON = 160
-"""The most characters of a failure's reason that a table shows."""
+Role = Literal["floor", "method", "ceiling"]
+ROLES: tuple[Role, ...] = ("floor", "method", "ceiling")  # in the order of tables
+REASON = 160  # the most characters of a failure's reason that a table shows
+
+
+def marked(label: str, role: str) -> str:
+    """Return a label as rows print it: floors and ceilings are marked."""
+    return label if role == "method" else f"{role}: {label}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What tables and figures may show of a run's seeds.
+
+    Attributes
+    ----------
+    run : its id, e.g. `cutgan+unet`.
+    kind : as its method.yaml or its variant says.
+    tasks : the tasks that it is scored on. Their tables list it even without scores; if empty,
+        those of every task list it where it failed.
+    upstream : the run whose T1ce it segments.
+    continues : the run whose weights it starts from; that one's cost belongs to its own.
+    failure : the reason why it has no scores, or not all of them.
+    """
+
+    run: str
+    label: str
+    role: Role
+    kind: Literal["synthesis", "joint", "segmentation", "control"] = "synthesis"
+    tasks: tuple[str, ...] = ()
+    trained: bool = True
+    upstream: str | None = None
+    continues: str | None = None
+    failure: str = ""
+
+    @property
+    def title(self) -> str:
+        return marked(self.label, self.role)
+
+    def belongs(self, task: str, scored: Iterable[str]) -> bool:
+        """Return whether a task's tables list it, given the runs that are scored on the task."""
+        if self.run in scored or task in self.tasks:
+            return True
+        # A failure that no table listed would go unnoticed.
+        return bool(self.failure) and not self.tasks
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a table before its numbers."""
+    """A row of one table before its numbers; `printed` is the paper's row, if it has one."""
 
     label: str
-    id: str
-    role: str
-    failure: str
-    printed: Row | None
+    run: str
+    role: Role
+    failure: str = ""
+    printed: PublishedRow | None = None
 
     @property
     def quoted(self) -> bool:
         return self.printed is not None and self.printed.quoted
 
     def status(self, measured: bool) -> str:
-        """Why numbers are missing; empty where all are there."""
+        """Return why numbers are missing, "" where all exist."""
         if self.quoted:
             return "quoted"
         if self.failure:
-            return f"failed: {_short(self.failure)}"
+            return f"failed: {_shortened(self.failure)}"
         return "" if measured else "not run here"
 
 
-def _short(reason: str) -> str:
-    """The reason on one line, its end cut off where it is long."""
+def _shortened(reason: str) -> str:
     line = " ".join(reason.split())
     return line if len(line) <= REASON else line[: REASON - 1].rstrip() + "…"
 
 
-def line_up(printed: Table, systems: Sequence[System]) -> list[Line]:
-    """Floors, then the paper's rows in the paper's order, other entries, and ceilings.
+def line_up(printed: Table, rows: Sequence[Row]) -> list[Line]:
+    """Return floors, the paper's rows in the paper's order, other methods, and ceilings.
 
-    Other entries have no row in a table that says so (`others: false`).
+    Other methods have no line in a table with `others: false`.
     """
-    known = {system.id: system for system in systems}
-    listed = [_printed_line(row, known) for row in printed.rows]
-    unprinted = [
-        Line(system.label, system.id, system.role, system.failure, None)
-        for system in systems
-        if system.id not in printed.systems
+    failures = {row.run: row.failure for row in rows}
+    listed = [
+        Line(one.label, one.run or "", "method", failures.get(one.run, ""), one)
+        for one in printed.rows
     ]
-    floors, entries, ceilings = (
-        [line for line in unprinted if line.role == role] for role in ("floor", "entry", "oracle")
-    )
-    return floors + listed + (entries if printed.others else []) + ceilings
+    others = {
+        role: [lined(row) for row in rows if row.role == role and row.run not in printed.runs]
+        for role in ROLES
+    }
+    methods = others["method"] if printed.others else []
+    return others["floor"] + listed + methods + others["ceiling"]
 
 
-def _printed_line(row: Row, known: dict[str, System]) -> Line:
-    system = known.get(row.system)
-    return Line(row.label, row.system or "", "entry", system.failure if system else "", row)
+def lined(row: Row) -> Line:
+    """Return the line of a row that the paper has none for."""
+    return Line(row.label, row.run, row.role, row.failure)
 
 
-def in_order(systems: Sequence[System]) -> list[System]:
-    """Floors first and ceilings last, else as they are."""
-    return sorted(systems, key=lambda system: ("floor", "entry", "oracle").index(system.role))
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """Return floors first and ceilings last, otherwise in the given order."""
+    return sorted(rows, key=lambda row: ROLES.index(row.role))
 
 
-def refuse_strangers(measured: Iterable[str], known: Iterable[str], what: str) -> None:
-    """Raises InputError where `what`, e.g. `cost files`, are of systems that are not known."""
-    if strangers := sorted(set(measured) - set(known)):
+def refuse_unknown_runs(measured: Iterable[str], rows: Sequence[Row], subject: str) -> None:
+    """Raise InputError if a `subject`, e.g. "cost files", is of runs that no row has."""
+    if unknown := sorted(set(measured) - {row.run for row in rows}):
         raise InputError(
-            f"There are {what} of {', '.join(strangers)}, which this benchmark does not list. "
-            "Remove those files or list the systems."
+            f"There are {subject} of {', '.join(unknown)}, which this benchmark does not list. "
+            "Remove those files or list the runs."
         )
-
-
-def label_cell(row: pd.Series) -> str:
-    """The first cell of a row: its label, marked where it is no entry."""
-    return {"floor": "floor: ", "entry": "", "oracle": "ceiling: "}[row["role"]] + row["label"]
-
-
-def count_cell(count: int, expected: int, status: str) -> str:
-    """How many were measured of how many, or why none was."""
-    word = status.partition(":")[0]
-    if not count:
-        return word
-    number = f"{count} of {expected}" if count < expected else f"{count}"
-    return f"{number} {word}".strip()
-
-
-def notes_on_rows(rows: pd.DataFrame) -> list[str]:
-    """Why rows failed, and by which names the suite knows them."""
-    named = (rows["system"] != "") & (rows["status"] != "not run here")
-    run = rows[named].drop_duplicates("system")
-    failed = run[run["status"].str.startswith("failed")]
-    return [
-        *(_sentence(f"{row.label} {row.status}") for row in failed.itertuples()),
-        f"Systems: {'; '.join(f'{row.label} = {row.system}' for row in run.itertuples())}.",
-    ]
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "…", "!", "?")) else f"{text}."

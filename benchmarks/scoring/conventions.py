@@ -1,138 +1,132 @@
 """Conventions: the strict protocol with one thing done as others do it, as data.
 
-What a number of a paper hides is which of them it follows; Table VII shows what each is worth.
+Papers seldom state which of them their numbers follow; Table VII shows how much each matters.
 """
 
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from benchmarks import plain_yaml
 from benchmarks.errors import InputError
-from benchmarks.scoring.protocol import PROTOCOLS, Protocol, describe, load_protocol
+from benchmarks.plain_yaml import Document, KeyedError, Settings, faults
+from benchmarks.scoring.metric import read_metrics
+from benchmarks.scoring.protocol import PROTOCOLS, Protocol, ProtocolName, load_protocol
 from benchmarks.scoring.regions import TASK_REGIONS
 
-BASE = "strict"
-"""The protocol that is changed."""
 CONVENTIONS = Path(__file__).resolve().parent.parent / "conventions.yaml"
-METRIC_TASKS = {"ssim": "synthesis", "psnr": "synthesis", "dice": "segmentation",
-                "assd": "segmentation"}  # fmt: skip
-"""The metrics whose conventions are compared, with the task of each."""
-SYNTHESIS_REGION = "whole"
-"""Where changed conventions score a synthesis: where most papers do."""
-POSTPROCESSING = "lcc"
-"""After what changed conventions score a segmentation, as the tables do."""
+BASE = "strict"  # the protocol that is changed
+SYNTHESIS_REGION = "whole"  # scored by changed conventions, as by most papers
+POSTPROCESSING = "lcc"  # the prediction that changed conventions score
+# Keys of a protocol below which a change names some of the keys; others it replaces.
+_SECTIONS = ("synthesis", "segmentation", "metrics")
 
 
-class Selection(BaseModel):
-    """Which scores of a protocol, of those that are there anyway, a convention shows."""
+def _base_metric(name: str) -> str:
+    base = load_protocol(BASE)
+    known = (*base.synthesis.metrics, *base.segmentation.metrics)
+    if name not in known:
+        raise ValueError(f"`{BASE}` does not score it; write one of: {', '.join(known)}")
+    return name
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    protocol: Literal["paper", "strict"] = BASE
-    region: Literal[*TASK_REGIONS["synthesis"]] | None = None
-    """Instead of the metric's own region."""
-    metric: Literal["dice_brats"] | None = None
-    """Instead of the metric itself."""
+BaseMetric = Annotated[str, AfterValidator(_base_metric)]
+
+
+class Selection(Settings):
+    """Existing scores that a convention shows; keys replace the metric's own region, the metric
+    itself and the largest component.
+    """
+
+    protocol: ProtocolName = BASE
+    region: Literal[TASK_REGIONS["synthesis"]] | None = None
+    metric: BaseMetric | None = None
     postprocessing: Literal["none"] | None = None
-    """Instead of the largest component."""
 
 
-class Convention(BaseModel):
+class Convention(Settings):
     """An item of benchmarks/conventions.yaml; the file says what the keys mean."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str = Field(min_length=1, max_length=20)
     why: str = Field(min_length=1)
-    metrics: tuple[Literal[*METRIC_TASKS], ...] = Field(min_length=1)
+    metrics: tuple[BaseMetric, ...] = Field(min_length=1)
     change: dict[str, Any] | None = None
     select: Selection | None = None
 
     @model_validator(mode="after")
     def _is_scored_or_selected(self) -> Self:
         if (self.change is None) == (self.select is None):
-            raise ValueError("write either `change` or `select`")
+            raise KeyedError((), "write either `change` or `select`")
         if self.change is not None:
             if (PROTOCOLS / f"{self.name}.yaml").exists():
-                raise ValueError(f"{self.name} is a protocol's name, so scores would be mistaken")
-            self.protocol()
+                raise KeyedError(["name"], f"{self.name} is a protocol's name; write another")
+            try:
+                self.protocol()
+            except ValidationError as error:
+                keys, text = faults(error, Protocol)[0]
+                raise KeyedError(("change", *keys), text) from None
         return self
 
     def protocol(self) -> Protocol:
-        """The base with the change, and without whatever the convention does not touch.
+        """Return the base with the change, and without the metrics that it does not touch.
 
-        Raises ValueError, naming the key, for a change that the protocol has no key for.
+        Raises
+        ------
+        KeyedError : the change names a key that the base does not have, or its present value.
+        ValidationError : the change is no protocol.
         """
-        base = _base().model_dump(mode="json")
-        base["name"] = self.name
-        base["synthesis"] |= {
-            "metrics": [m for m in self.metrics if METRIC_TASKS[m] == "synthesis"],
-            "regions": [SYNTHESIS_REGION],
-        }
-        overlap = base["segmentation"]["metrics"]
-        base["segmentation"] |= {
-            "metrics": {m: overlap[m] for m in self.metrics if METRIC_TASKS[m] == "segmentation"},
-            "postprocessing": [POSTPROCESSING],
-        }
-        base |= {task: None for task in set(METRIC_TASKS.values()) if not base[task]["metrics"]}
-        return Protocol.model_validate(_changed(base, self.change, ()))
-
-
-@cache
-def _base() -> Protocol:
-    return load_protocol(BASE)
+        base = load_protocol(BASE).model_dump(mode="json") | {"name": self.name}
+        synthesis, overlap = base["synthesis"], base["segmentation"]
+        synthesis["metrics"] = [m for m in self.metrics if m in synthesis["metrics"]]
+        synthesis["regions"] = [SYNTHESIS_REGION]
+        rules = overlap["metrics"]
+        overlap["metrics"] = {m: rules[m] for m in self.metrics if m in rules}
+        overlap["postprocessing"] = [POSTPROCESSING]
+        for task in ("synthesis", "segmentation"):
+            if not base[task]["metrics"]:
+                base[task] = None
+        return Protocol.model_validate(_changed(base, self.change, ("change",)))
 
 
 def _changed(base: dict[str, Any], change: dict[str, Any], above: tuple[str, ...]) -> dict:
-    """The base with other values; what a change names has to be there."""
+    """The base with other values, each for a key that it has."""
     content = dict(base)
     for key, value in change.items():
-        place = ".".join((*above, key))
         if base.get(key) is None:
             known = ", ".join(name for name, old in base.items() if old is not None)
-            raise ValueError(f"`change` says {place}, but what is scored has {known}")
+            raise KeyedError((*above, key), f"there is nothing to change; write one of: {known}")
         if base[key] == value:
-            raise ValueError(f"`change` says {place}: {value!r}, as `{BASE}` does already")
+            text = f"found {value!r}, as `{BASE}` has it already; write another value"
+            raise KeyedError((*above, key), text)
         nested = isinstance(value, dict) and isinstance(base[key], dict) and key in _SECTIONS
         content[key] = _changed(base[key], value, (*above, key)) if nested else value
     return content
-
-
-_SECTIONS = ("synthesis", "segmentation", "metrics")
-"""Keys of a protocol below which a change names some of the keys; others it replaces."""
 
 
 @cache
 def read_conventions(path: Path = CONVENTIONS) -> tuple[Convention, ...]:
     """Read and check the conventions, in the table's order.
 
-    Raises InputError naming the file, each wrong key, what it holds and what is allowed, and for
-    two conventions of one name or one column's title.
+    Raises
+    ------
+    InputError : a wrong key or value, or a name or a column's title occurs twice; with file, line.
     """
-    try:
-        conventions = _LIST.validate_python(plain_yaml.read(path)[1])
-    except ValidationError as error:
-        raise InputError(f"{path} is no list of conventions: {describe(error)}.") from error
-    except plain_yaml.NotPlain as error:
-        raise InputError(f"{path} is not YAML as we take it: {error}.") from error
-    names = [convention.name for convention in conventions]
-    columns = [(metric, x.title) for x in conventions for metric in x.metrics]
-    for what, found in {"name": [*names, BASE], "title": columns}.items():
-        if twice := sorted({str(one) for one in found if found.count(one) > 1}):
-            raise InputError(f"{path}: {what} {twice[0]} occurs twice; give one of them another.")
+    document = Document(path)
+    conventions = document.validated(tuple[Convention, ...])
+    seen: set[tuple[str, ...]] = {("name", BASE)}
+    for index, convention in enumerate(conventions):
+        titles = [("title", metric, convention.title) for metric in convention.metrics]
+        for key in [("name", convention.name), *titles]:
+            if key in seen:
+                text = f"{key[-1]} occurs twice; write another {key[0]}"
+                raise InputError(f"{document.where([index, key[0]])}: {text}.")
+            seen.add(key)
     return conventions
 
 
-_LIST = TypeAdapter(tuple[Convention, ...])
+def compared_metrics() -> dict[str, str]:
+    """Return the task of each metric that a convention names, in metric order."""
+    named = {metric for convention in read_conventions() for metric in convention.metrics}
+    return {name: metric.task for name, metric in read_metrics().items() if name in named}

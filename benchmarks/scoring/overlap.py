@@ -1,58 +1,61 @@
-"""Dice and ASSD of two masks, and the largest connected component of a segmentation.
+"""Measure two masks of a region: overlap, surface distances, the largest component."""
 
-Both metrics take masks that hold at least one voxel. What a missing region scores is a
-convention, not a measurement, so a protocol says it and this file does not.
-"""
-
-import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
-from scipy.ndimage import (
-    binary_erosion,
-    distance_transform_edt,
-    generate_binary_structure,
-    label,
-)
+from scipy.ndimage import binary_erosion, distance_transform_edt, generate_binary_structure, label
 from scipy.spatial import KDTree
 
-from benchmarks.scoring.metric import Metric
 from benchmarks.scoring.regions import BRAIN, region_mask
 
-DICE_SOURCE = "Dice, Ecology 26, 1945, doi:10.2307/1932409"
-OVERLAP_METRICS = {
-    "dice": Metric(
-        title="Dice",
-        better="higher",
-        unit="",
-        bounds=(0.0, 1.0),
-        digits=3,
-        source=DICE_SOURCE,
-    ),
-    "dice_brats": Metric(
-        title="Dice (BraTS)",
-        better="higher",
-        unit="",
-        bounds=(0.0, 1.0),
-        digits=3,
-        source=f"{DICE_SOURCE}; 1 where a region is rightly predicted absent, as BraTS scores it",
-    ),
-    "assd": Metric(
-        title="ASSD",
-        better="lower",
-        unit="mm",
-        bounds=(0.0, math.inf),
-        digits=2,
-        source="mean of the surface distances of both directions, pooled, as medpy since 0.5.2",
-    ),
-}
-
-# A tree of surface voxels takes about as long for each as a distance transform for so many voxels.
+# A KD-tree takes as long per point as a distance transform for so many voxels.
 VOXELS_PER_POINT = 12
+FACES, CORNERS = 1, 3  # neighbours share a face (6 voxels) or at least a corner (26)
 
-FACES, CORNERS = 1, 3
-"""Voxels are neighbours if they share a face (6 of them), or at least a corner (26)."""
+Result = TypeVar("Result")
+
+
+class Masks:
+    """A region of the reference and of the prediction: what a metric of segmentation measures.
+
+    Attributes
+    ----------
+    reference, prediction : bool, (Z, Y, X), or (Y, X) of a slice, cut to a box around all tumour.
+    spacing : of each axis in mm, or 1 where the protocol takes distances in voxels.
+    emptiness : "prediction empty", "reference empty", "both empty" or "".
+    dice, distances : as of `dice` and `surface_distances`; ValueError if a mask is empty.
+    slices : the masks of each axial slice.
+    """
+
+    def __init__(self, reference: np.ndarray, prediction: np.ndarray, spacing: Sequence[float]):
+        self.reference, self.prediction = reference, prediction
+        self.spacing = tuple(map(float, spacing))
+        self._results: dict[Callable, object] = {}
+        if reference.any():
+            self.emptiness = "" if prediction.any() else "prediction empty"
+        else:
+            self.emptiness = "reference empty" if prediction.any() else "both empty"
+
+    def once(self, measure: Callable[["Masks"], Result]) -> Result:
+        """Return `measure(self)`, called once for all metrics that pass this function object."""
+        if measure not in self._results:
+            self._results[measure] = measure(self)
+        return self._results[measure]
+
+    @cached_property
+    def dice(self) -> float:
+        return dice(self.reference, self.prediction)
+
+    @cached_property
+    def distances(self) -> tuple[np.ndarray, np.ndarray]:
+        return surface_distances(self.reference, self.prediction, self.spacing)
+
+    @cached_property
+    def slices(self) -> "list[Masks]":
+        pairs = zip(self.reference, self.prediction, strict=True)
+        return [Masks(*pair, self.spacing[1:]) for pair in pairs]
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
@@ -80,37 +83,39 @@ def surface_distances(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return how far each surface voxel of one bool mask is from the other's surface, in mm.
 
-    The masks are (Z, Y, X) or (Y, X), `spacing` is that of each axis in mm. First come the
-    distances from the reference's surface to the prediction's, then those the other way, in no
-    order that matters. Raises ValueError if a mask is empty.
+    The masks are (Z, Y, X) or (Y, X), `spacing` is of each axis in mm. The reference's distances
+    to the prediction come first. Raises ValueError if a mask is empty.
     """
     _require_voxels(reference, prediction)
-    # Nothing outside this box is in either mask, and erosion takes what lies beyond an array for
-    # background: each surface, and so each distance, is that of the full volume.
+    # Erosion takes voxels beyond an array for background, so surfaces are those of the volume.
     box = bounding_box(reference | prediction)
     ours, theirs = _surface(reference[box]), _surface(prediction[box])
-    return _distances(ours, theirs, spacing), _distances(theirs, ours, spacing)
+    return distances(ours, theirs, spacing), distances(theirs, ours, spacing)
 
 
-def assd(
-    distances: tuple[np.ndarray, np.ndarray],
-    mean: Literal["pooled", "of_directions"] = "pooled",
-) -> float:
-    """Return the average symmetric surface distance, given the `surface_distances`.
+def distances(start: np.ndarray, target: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Return how far each voxel of `start` is from the nearest of `target`, in mm, (N,).
 
-    Those of both directions are pooled and averaged, as medpy does since 0.5.2; or averaged in
-    each direction and the two means averaged, as medpy up to 0.4 does, which gives another number.
+    Both are bool masks of one shape with at least one voxel. First come the voxels of `start`
+    that are not in `target`, then those that are, each in the order of `np.flatnonzero`.
     """
-    if mean == "of_directions":
-        return float(np.mean([direction.mean() for direction in distances]))
-    return float(np.concatenate(distances).mean())
+    outside, there = _positions(start & ~target), _positions(target)
+    if (len(outside) + len(there)) * VOXELS_PER_POINT < target.size:
+        apart, _ = KDTree(there * spacing).query(outside * spacing)
+    else:
+        options = {"sampling": spacing, "return_distances": False, "return_indices": True}
+        nearest = distance_transform_edt(~target, **options)
+        # Of these few voxels only, by the transform's own arithmetic.
+        steps = (nearest[(slice(None), *outside.T)].T - outside) * spacing
+        apart = np.sqrt((steps**2).sum(axis=1))
+    return np.concatenate([apart, np.zeros(np.count_nonzero(start) - len(outside))])
 
 
 def largest_component(classes: np.ndarray) -> np.ndarray:
     """Return predicted classes (Z, Y, X) with all but the largest tumour component cleared.
 
-    A component is a set of whole-tumour voxels joined by faces, edges or corners. Of two equally
-    large ones the first in memory order stays. Classes without tumour come back as they are.
+    Whole-tumour voxels are joined by faces, edges or corners. Of equally large components the first
+    in memory order stays.
     """
     tumour = region_mask(classes, "wt")
     box = bounding_box(tumour)
@@ -124,29 +129,13 @@ def largest_component(classes: np.ndarray) -> np.ndarray:
 
 def _require_voxels(reference: np.ndarray, prediction: np.ndarray) -> None:
     if not (reference.any() and prediction.any()):
-        raise ValueError("a mask is empty; what that scores is for the protocol to say")
+        raise ValueError("a mask is empty; the protocol says what that scores")
 
 
 def _surface(mask: np.ndarray) -> np.ndarray:
     return mask & ~binary_erosion(mask, structure=generate_binary_structure(mask.ndim, FACES))
 
 
-def _distances(start: np.ndarray, target: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
-    """From each voxel of `start` to the nearest of `target`."""
-    apart = np.zeros(np.count_nonzero(start))
-    elsewhere, there = _positions(start & ~target), _positions(target)
-    if (len(elsewhere) + len(there)) * VOXELS_PER_POINT < target.size:
-        apart[: len(elsewhere)], _ = KDTree(there * spacing).query(elsewhere * spacing)
-        return apart
-    nearest = distance_transform_edt(
-        ~target, sampling=spacing, return_distances=False, return_indices=True
-    )
-    # Of these few voxels only, by the transform's own arithmetic.
-    steps = (nearest[(slice(None), *elsewhere.T)].T - elsewhere) * spacing
-    apart[: len(elsewhere)] = np.sqrt((steps**2).sum(axis=1))
-    return apart
-
-
 def _positions(mask: np.ndarray) -> np.ndarray:
-    """The indices of a mask's voxels, (N, axes)."""
+    # As np.argwhere, in less time.
     return np.stack(np.unravel_index(np.flatnonzero(mask), mask.shape), axis=1)

@@ -4,18 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.contract import Batch, Params, Synthesizer
+from methods.contract import Batch, Synthesizer
 from methods.layers.unet import UNet
 
 
-class TemplateParams(Params):
-    width: int = 16
-    learning_rate: float = 1e-3
-
-
 class Template(Synthesizer):
-    Params = TemplateParams
-
     def build(self) -> None:
         self.unet = UNet(self.channels, classes=1, width=self.params.width)
         self.optimizer = torch.optim.Adam(self.unet.parameters(), lr=self.params.learning_rate)

@@ -1,4 +1,4 @@
-"""The floor: T1 in place of T1ce."""
+"""The floor: T1 submitted as T1ce."""
 
 from torch import Tensor
 

@@ -1,11 +1,9 @@
 """CUT (Park et al. 2020), the single encoder "SingleEN" of MAF-Net's Table I; and FastCUT."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-from methods.contract import Batch, Params, Synthesizer, frozen
+from methods.contract import Batch, Synthesizer, frozen
 from methods.layers.init import initialise, xavier
 from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
 from methods.layers.patchnce import PatchHeads, draw_positions, identical_share, patch_nce_at
@@ -13,28 +11,10 @@ from methods.layers.resnet import Decoder, Encoder
 from methods.layers.schedule import decay_linearly
 
 
-class CutParams(Params):
-    t1ce_channels: Literal[1, 3] = 3  # of the generator's output, and of what D judges
-    width: int = 64
-    encoder_blocks: int = 5
-    decoder_blocks: int = 4
-    head_features: int = 256
-    patches: int = 256
-    temperature: float = 0.07
-    nce_weight: float = 1.0  # lambda_X of CUT's Eq. 6
-    identity_weight: float = 1.0  # lambda_Y; with 0, the NCE of G(X) is not halved either
-    flip_equivariance: bool = False
-    generator_rate: float = 2e-4
-    discriminator_rate: float = 2e-4
-    decay_start: float = 0.5  # share of the training with constant rates
-
-
 class Cut(Synthesizer):
     """Among its losses is `identical_keys`: the share of the NCE's positions in the input images
     where a query cannot tell its own key from another, nearly all of it air. It trains nothing.
     """
-
-    Params = CutParams
 
     def build(self) -> None:
         p = self.params

@@ -1,19 +1,16 @@
 """CycleGAN (Zhu et al. 2017), with the networks, losses and update order of its official code.
 
 Domain A is the modalities as channels of one image, domain B is T1ce. Networks, pools and losses
-are named by the domain whose images they make, hold or judge. The official code names generators
-and discriminators by where a translation starts: its G_A and D_A are `generator_b` and
-`discriminator_b` here, its loss idt_A is `identity_B`.
+are named after the domain whose images they generate, hold or judge. The official code names
+generators and discriminators after the domain that a translation starts from: its G_A and D_A are
+`generator_b` and `discriminator_b` here, its loss idt_A is `identity_B`.
 """
-
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeInt
 from torch import Tensor
 
-from methods.contract import Batch, Params, Synthesizer, frozen
+from methods.contract import Batch, Synthesizer, frozen
 from methods.cyclegan.pool import HistoryPool
 from methods.layers.init import initialise, normal
 from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
@@ -21,24 +18,12 @@ from methods.layers.resnet import Generator
 from methods.layers.schedule import decay_linearly
 
 
-class CycleGANParams(Params):
-    width: int = 64
-    blocks: int = 9
-    t1ce_channels: Literal[1, 3] = 3
-    cycle_weight: float = 10.0  # lambda_A and lambda_B
-    identity_weight: float = 0.5  # relative to the cycle weight; see `CycleGAN`
-    pool: NonNegativeInt = 50  # images a domain
-    learning_rate: float = 2e-4
-
-
 class CycleGAN(Synthesizer):
     """Two generators, from A to B and back, and a discriminator for each domain.
 
-    The identity loss feeds a generator images of the domain that it makes. Where A and B differ in
-    their number of channels that is impossible, and there is none.
+    The identity loss feeds a generator images of its target domain. Where A and B have different
+    numbers of channels that is impossible, and there is no identity loss.
     """
-
-    Params = CycleGANParams
 
     def build(self) -> None:
         p = self.params
@@ -57,7 +42,12 @@ class CycleGAN(Synthesizer):
         self.d_optimizer = torch.optim.Adam(discriminators, p.learning_rate, betas)
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Generators, then discriminators; each loss of the generators with its weight."""
+        """Update the generators, then the discriminators.
+
+        Returns
+        -------
+        Each loss; the generators' with their weights.
+        """
         p = self.params
         for optimizer in (self.g_optimizer, self.d_optimizer):
             decay_linearly(optimizer, p.learning_rate, self.progress)
@@ -78,7 +68,7 @@ class CycleGAN(Synthesizer):
             g_losses["GAN_A"] = gan_loss(self.discriminator_a(fake_a), 1.0)
         self.update(torch.stack(list(g_losses.values())).sum(), self.g_optimizer)
 
-        # Fakes made before the generators' step, as in the official code.
+        # These fakes are from before the generators' step, as in the official code.
         shown_b, shown_a = self.pool_b.exchange(fake_b), self.pool_a.exchange(fake_a)
         d_b_loss = discriminator_loss(self.discriminator_b, shown_b, real_b)
         d_a_loss = discriminator_loss(self.discriminator_a, shown_a, real_a)
@@ -88,21 +78,21 @@ class CycleGAN(Synthesizer):
     def _translate(
         self, generator: Generator, source: Tensor, target: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Images from the source's domain, and for the identity loss, from the target's own."""
+        """Return translated source images, and translated target images for the identity loss."""
         if not self.has_identity:
             return generator(source), None
         # In one pass: instance norm keeps images apart, and a larger batch takes less time.
         return generator(torch.cat([source, target])).chunk(2)
 
-    def memory(self) -> dict:
+    def extra_state(self) -> dict:
         return {"pool_b": list(self.pool_b.images), "pool_a": list(self.pool_a.images)}
 
-    def recall(self, memory: dict) -> None:
-        self.pool_b.images, self.pool_a.images = list(memory["pool_b"]), list(memory["pool_a"])
+    def load_extra_state(self, state: dict) -> None:
+        self.pool_b.images, self.pool_a.images = list(state["pool_b"]), list(state["pool_a"])
 
     def synthesize(self, inputs: Tensor) -> Tensor:
         return self.generator_b(inputs).mean(dim=1, keepdim=True)
 
 
-def _l1(made: Tensor, real: Tensor) -> Tensor:
-    return F.l1_loss(made.float(), real)
+def _l1(fake: Tensor, real: Tensor) -> Tensor:
+    return F.l1_loss(fake.float(), real)

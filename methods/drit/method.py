@@ -1,20 +1,17 @@
 """DRIT++ (Lee et al. 2020), with the networks, losses and update order of its official code.
 
-Domain A is the modalities as channels of one image, domain B is T1ce. What has both domains in
-turn, a list of networks or a batch of two codes, has A first. Losses are named by the domain whose
-images they judge.
+Domain A is the modalities as channels of one image, domain B is T1ce. Lists of networks
+and batches of codes have domain A first. Losses are named after the domain whose images they judge.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import NonNegativeInt
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from methods.contract import Batch, MethodError, Params, Synthesizer, frozen
+from methods.contract import Batch, Synthesizer, frozen
 from methods.drit.networks import (
     AttributeEncoder,
     ContentDiscriminator,
@@ -24,27 +21,12 @@ from methods.drit.networks import (
     cross_entropy,
     initialise,
 )
+from methods.errors import MethodError
 from methods.layers.schedule import decay_linearly
 
 A, B = 0, 1
 Images = Sequence[Tensor]
 """Images of domain A and as many of domain B, which need not have as many channels."""
-
-
-class DritParams(Params):
-    width: int = 64
-    style: int = 8
-    t1ce_channels: Literal[1, 3] = 3
-    content_stages: NonNegativeInt = 3  # see `ContentDiscriminator`; small slices need fewer
-    mode_seeking: bool = True
-    reconstruction_weight: float = 10.0  # of an image by its own codes, and of the cross cycle
-    latent_weight: float = 10.0  # of a random style that is read off its image again
-    prior_weight: float = 0.01  # of both codes' distance to N(0, 1)
-    clip: float = 5.0  # largest gradient norm of the content discriminator
-    learning_rate: float = 1e-4
-    content_rate: float = 4e-5  # of the content discriminator
-    betas: tuple[float, float] = (0.5, 0.999)
-    weight_decay: float = 1e-4
 
 
 class Drit(Synthesizer):
@@ -54,7 +36,6 @@ class Drit(Synthesizer):
     discriminators of images with random styles.
     """
 
-    Params = DritParams
     # The content discriminator learns from three batches for each one that all others learn from.
     batches_per_step = 3
 
@@ -84,7 +65,7 @@ class Drit(Synthesizer):
         return torch.optim.Adam(parameters, p.learning_rate, p.betas, weight_decay=p.weight_decay)
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """The content discriminator on each of three batches, all other networks on the last.
+        """Update the content discriminator on each of three batches, the rest on the last one.
 
         Returns
         -------
@@ -200,7 +181,7 @@ class Drit(Synthesizer):
         return means, log_variances, means + draw * (0.5 * log_variances).exp()
 
     def _random_fakes(self, shared: Tensor, random: Tensor) -> list[Tensor]:
-        """The other domain's content in each of the random styles: (styles, C, H, W) a domain."""
+        """The other domain's content in each of the random styles: (styles, C, H, W) per domain."""
         return [
             decoder(shared[[1 - d] * len(random)], random)
             for d, decoder in enumerate(self.generator.decoders)
@@ -235,5 +216,5 @@ def mode_seeking_loss(images: Tensor, styles: Tensor) -> Tensor:
 
 
 def _normal(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """Float32 draws from N(0, 1), where `like` is."""
+    """Draw float32 numbers from N(0, 1), on the device of `like`."""
     return torch.randn(shape, device=like.device)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.contract import MethodError
+from methods.errors import MethodError
 from methods.layers.resnet import ResnetBlock
 
 Channels = tuple[int, int]

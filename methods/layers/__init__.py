@@ -1,1 +1,1 @@
-"""Building blocks that several entries share. An entry imports these, never another entry."""
+"""Building blocks that methods share. A method imports these, never another method."""

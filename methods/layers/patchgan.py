@@ -1,4 +1,4 @@
-"""The PatchGAN discriminator of CycleGAN and CUT, and the losses that it is trained by."""
+"""The PatchGAN discriminator of CycleGAN and CUT, and its losses."""
 
 from typing import Literal
 
@@ -25,7 +25,7 @@ def _block(
 
 
 class PatchDiscriminator(nn.Module):
-    """(B, channels, H, W) -> one score a patch; 224 px give 26 x 26.
+    """(B, channels, H, W) -> one score per patch; 224 px give 26 x 26.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class PatchHeads(nn.Module):
-    """One two-layer MLP a tapped layer: features of sampled positions -> unit vectors.
+    """One two-layer MLP per tapped layer: features of sampled positions -> unit vectors.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class PatchHeads(nn.Module):
         )
 
     def forward(self, maps: list[Tensor], positions: list[Tensor]) -> list[Tensor]:
-        """Maps (B, C, H, W) and flat positions (P,), a pair a layer -> (B, P, features) each."""
+        """Maps (B, C, H, W) and positions (P,), one pair per layer -> (B, P, features) each."""
         vectors = []
         for mlp, features, where in zip(self.mlps, maps, positions, strict=True):
             sampled = features.flatten(2)[:, :, where].transpose(1, 2)
@@ -32,7 +32,7 @@ class PatchHeads(nn.Module):
 
 
 def draw_positions(maps: list[Tensor], count: int) -> list[Tensor]:
-    """Up to `count` positions a layer, without replacement, the same for all images."""
+    """Draw up to `count` positions per layer, without replacement, the same for all images."""
     return [torch.randperm(m.shape[2] * m.shape[3], device=m.device)[:count] for m in maps]
 
 

@@ -1,4 +1,4 @@
-"""Learning-rate schedules, as functions of an entry's `progress`."""
+"""Learning-rate schedules, as functions of a model's `progress`."""
 
 from torch.optim import Optimizer
 

@@ -3,45 +3,20 @@
 Where the paper is silent, each choice is listed in `method.yaml`.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.contract import Batch, Params, Synthesizer, frozen
+from methods.contract import Batch, Synthesizer, frozen
 from methods.layers.init import initialise, xavier
-from methods.layers.patchgan import GanForm, PatchDiscriminator, discriminator_loss, gan_loss
+from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
 from methods.layers.patchnce import PatchHeads, patch_nce
 from methods.layers.resnet import Decoder, Encoder
 from methods.layers.unet import UNet
 from methods.maf_net.fusion import Average, MAFBlock
 
 
-class MAFNetParams(Params):
-    fusion: Literal["attention", "average"] = "attention"
-    joint: bool = False
-    width: int = 64
-    unet_width: int = 64
-    encoder_blocks: int = 5
-    decoder_blocks: int = 4
-    head_features: int = 256
-    patches: int = 256
-    temperature: float = 0.07
-    nce_weight: float = 1.0  # lambda_X of Eq. 3
-    identity_weight: float = 1.0  # lambda_Y
-    nce_factor: float = 0.5  # CUT's code halves the sum of both; Eq. 1 alone would be 1
-    shared_heads: bool = True  # one set of MLPs H for all encoders, or one each
-    gan: GanForm = "least_squares"  # CUT's code; Eq. 2 as printed is `logistic`
-    synthesis_weight: float = 1e-3  # Eq. 6
-    generator_rate: float = 4e-4
-    discriminator_rate: float = 2e-4
-    unet_rate: float = 1e-4
-
-
 class MAFNet(Synthesizer):
-    Params = MAFNetParams
-
     def build(self) -> None:
         p = self.params
         encoders = nn.ModuleList(
@@ -70,7 +45,7 @@ class MAFNet(Synthesizer):
             self.unet_optimizer = torch.optim.Adam(self.unet.parameters(), p.unet_rate)
 
     def encode(self, images: Tensor) -> tuple[list[Tensor], list[list[Tensor]]]:
-        """(B, modalities, H, W) -> a code an encoder, and its tapped features."""
+        """(B, modalities, H, W) -> one code per encoder, and its tapped features."""
         pairs = [e(x) for e, x in zip(self.encoders, images.split(1, dim=1), strict=True)]
         codes, taps = zip(*pairs, strict=True)
         return list(codes), list(taps)
@@ -125,7 +100,7 @@ class MAFNet(Synthesizer):
         return self.decoder(self.fusion(codes))
 
     def attention(self, inputs: Tensor) -> Tensor | None:
-        """How much each modality weighs at each place; None without a MAF-Block.
+        """Return the weight of each modality at each position; None without a MAF-Block.
 
         Returns
         -------
@@ -137,5 +112,5 @@ class MAFNet(Synthesizer):
         return self.fusion.attention(codes)
 
     def segment(self, inputs: Tensor) -> Tensor:
-        """Joint variant only: logits (B, 4, H, W) from the modalities and its own T1ce."""
+        """Return logits (B, 4, H, W) from the modalities and the synthesised T1ce; joint only."""
         return self.unet(torch.cat([inputs, self.synthesize(inputs)], dim=1))

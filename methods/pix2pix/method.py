@@ -4,25 +4,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.contract import Batch, Params, Synthesizer, frozen
+from methods.contract import Batch, Synthesizer, frozen
 from methods.layers.init import initialise, normal
 from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
 from methods.layers.schedule import decay_linearly
 from methods.pix2pix.networks import Generator
 
 
-class Pix2PixParams(Params):
-    width: int = 64
-    halvings: int = 5  # 224 px can be halved five times
-    dropout: float = 0.5
-    l1_weight: float = 100.0  # lambda of the paper's Eq. 4
-    learning_rate: float = 2e-4
-
-
 class Pix2Pix(Synthesizer):
     """The discriminator judges T1ce together with the modalities that it belongs to."""
-
-    Params = Pix2PixParams
 
     def build(self) -> None:
         p = self.params
@@ -36,19 +26,19 @@ class Pix2Pix(Synthesizer):
         self.d_optimizer = torch.optim.Adam(discriminator.parameters(), p.learning_rate, betas)
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Discriminator, then generator; the losses of the generator with their weights."""
+        """Update the discriminator, then the generator; return its losses with their weights."""
         p = self.params
         for optimizer in (self.d_optimizer, self.g_optimizer):
             decay_linearly(optimizer, p.learning_rate, self.progress)
 
-        made = self.generator(batch.inputs)
-        fake, real = (torch.cat([batch.inputs, t1ce], dim=1) for t1ce in (made, batch.t1ce))
+        synthesised = self.generator(batch.inputs)
+        fake, real = (torch.cat([batch.inputs, t1ce], dim=1) for t1ce in (synthesised, batch.t1ce))
         d_loss = discriminator_loss(self.discriminator, fake, real, "logistic")
         self.update(d_loss, self.d_optimizer)
 
         with frozen(self.discriminator):
             gan = gan_loss(self.discriminator(fake), 1.0, "logistic")
-        l1 = p.l1_weight * F.l1_loss(made.float(), batch.t1ce)
+        l1 = p.l1_weight * F.l1_loss(synthesised.float(), batch.t1ce)
         self.update(gan + l1, self.g_optimizer)
         return {"D": d_loss, "GAN": gan, "L1": l1}
 

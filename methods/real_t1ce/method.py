@@ -1,4 +1,4 @@
-"""The oracle: the true T1ce, which only a control may ask for."""
+"""The ceiling: the real T1ce, which only a control may read."""
 
 from torch import Tensor
 

@@ -4,18 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.contract import Batch, Params, Segmentor
+from methods.contract import Batch, Segmentor
 from methods.layers.unet import UNet
 
 
-class UNetParams(Params):
-    width: int = 64
-    learning_rate: float = 1e-4
-
-
 class UNetSegmentor(Segmentor):
-    Params = UNetParams
-
     def build(self) -> None:
         self.unet = UNet(self.channels, width=self.params.width)
         self.optimizer = torch.optim.Adam(self.unet.parameters(), lr=self.params.learning_rate)

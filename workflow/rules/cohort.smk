@@ -1,6 +1,6 @@
 # From raw NIfTI to the slice store and the split.
 
-if dag.benchmark.cohort.source == "phantom":
+if dag.simulated:
 
     rule simulate:
         output:
@@ -14,6 +14,8 @@ if dag.benchmark.cohort.source == "phantom":
             digest=dag.digest("simulate"),
         log:
             dag.layout.log("simulate", "{patient}"),
+        benchmark:
+            dag.layout.timing("simulate", "{patient}")
         conda:
             "../../environment.yml"
         message:
@@ -33,6 +35,8 @@ rule prepare:
         digest=dag.digest("prepare"),
     log:
         dag.layout.log("prepare", "{patient}"),
+    benchmark:
+        dag.layout.timing("prepare", "{patient}")
     conda:
         "../../environment.yml"
     message:
@@ -46,12 +50,14 @@ rule split:
         dag.before_split,
     output:
         split=dag.layout.split,
-        manifest=dag.layout.manifest,
+        input_checksums=dag.layout.input_checksums,
     params:
         arguments=dag.arguments,
         digest=dag.digest("split"),
     log:
         dag.layout.log("split"),
+    benchmark:
+        dag.layout.timing("split")
     conda:
         "../../environment.yml"
     message:

@@ -1,26 +1,21 @@
-# From scores, predicted volumes, weights and loss histories to figures.
+# From scores, costs, loss histories and predicted volumes to figures.
 
 
 rule draw:
     input:
-        dag.all_made,
+        dag.all_predictions,
         scores=dag.all_scores,
         costs=dag.all_costs,
     output:
-        [
-            report(
-                path,
-                caption=f"../report/{path.stem}.rst",
-                category="Figures",
-                labels={"figure": path.stem, "format": path.suffix[1:]},
-            )
-            for path in dag.figures()
-        ],
+        [report(path, **shown) for path, shown in dag.reported("figure")],
+        dag.unreported("figure"),
     params:
         arguments=dag.arguments,
         digest=dag.digest("draw"),
     log:
         dag.layout.log("draw"),
+    benchmark:
+        dag.layout.timing("draw")
     conda:
         "../../environment.yml"
     message:

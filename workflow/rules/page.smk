@@ -3,11 +3,11 @@
 
 rule page:
     input:
-        dag.tables(),
-        dag.figures(),
+        dag.items("table"),
+        dag.items("figure"),
         dag.all_predictions,
-        scores=dag.layout.tables / "scores.csv",
-        manifest=dag.layout.provenance,
+        scores=dag.layout.long_table,
+        manifest=dag.layout.manifest,
     output:
         dag.layout.page,
     params:
@@ -15,6 +15,8 @@ rule page:
         digest=dag.digest("page"),
     log:
         dag.layout.log("page"),
+    benchmark:
+        dag.layout.timing("page")
     conda:
         "../../environment.yml"
     message:

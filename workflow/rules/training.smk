@@ -5,13 +5,15 @@ rule train:
     input:
         unpack(dag.before_training),
     output:
-        weights=dag.layout.weights("{run}", "{seed}"),
-        cost=dag.layout.cost("{run}", "{seed}"),
+        weights=dag.layout.run("{run}", "{seed}").weights,
+        cost=dag.layout.run("{run}", "{seed}").cost,
     params:
         arguments=dag.arguments,
         digest=dag.training_digest,
     log:
         dag.layout.log("train", "{run}", "seed{seed}"),
+    benchmark:
+        dag.layout.timing("train", "{run}", "seed{seed}")
     threads: dag.threads
     resources:
         gpu=dag.gpu,
@@ -28,12 +30,14 @@ rule synthesize:
     input:
         unpack(dag.before_prediction),
     output:
-        dag.layout.index("{run}", "{seed}", "t1ce"),
+        dag.layout.run("{run}", "{seed}").index("t1ce"),
     params:
         arguments=dag.arguments,
         digest=dag.training_digest,
     log:
         dag.layout.log("synthesize", "{run}", "seed{seed}"),
+    benchmark:
+        dag.layout.timing("synthesize", "{run}", "seed{seed}")
     threads: dag.threads
     resources:
         gpu=dag.gpu,
@@ -50,12 +54,14 @@ rule segment:
     input:
         unpack(dag.before_prediction),
     output:
-        dag.layout.index("{run}", "{seed}", "seg"),
+        dag.layout.run("{run}", "{seed}").index("seg"),
     params:
         arguments=dag.arguments,
         digest=dag.training_digest,
     log:
         dag.layout.log("segment", "{run}", "seed{seed}"),
+    benchmark:
+        dag.layout.timing("segment", "{run}", "seed{seed}")
     threads: dag.threads
     resources:
         gpu=dag.gpu,

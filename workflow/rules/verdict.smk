@@ -5,12 +5,14 @@ rule score:
     input:
         dag.predictions,
     output:
-        dag.layout.scores("{run}", "{seed}"),
+        dag.layout.run("{run}", "{seed}").scores,
     params:
         arguments=dag.arguments,
         digest=dag.digest("score"),
     log:
         dag.layout.log("score", "{run}", "seed{seed}"),
+    benchmark:
+        dag.layout.timing("score", "{run}", "seed{seed}")
     conda:
         "../../environment.yml"
     message:
@@ -29,6 +31,8 @@ rule export:
         arguments=dag.arguments,
     log:
         dag.layout.log("export", "{run}", "seed{seed}"),
+    benchmark:
+        dag.layout.timing("export", "{run}", "seed{seed}")
     conda:
         "../../environment.yml"
     message:
@@ -43,21 +47,16 @@ rule tabulate:
         scores=dag.all_scores,
         costs=dag.all_costs,
     output:
-        [
-            report(
-                path,
-                caption=f"../report/{path.stem}.rst",
-                category="Tables",
-                labels={"table": path.stem, "format": path.suffix[1:]},
-            )
-            for path in dag.tables()
-        ],
-        scores=dag.layout.tables / "scores.csv",
+        [report(path, **shown) for path, shown in dag.reported("table")],
+        dag.unreported("table"),
+        scores=dag.layout.long_table,
     params:
         arguments=dag.arguments,
         digest=dag.digest("tabulate"),
     log:
         dag.layout.log("tabulate"),
+    benchmark:
+        dag.layout.timing("tabulate")
     conda:
         "../../environment.yml"
     message:
@@ -68,22 +67,25 @@ rule tabulate:
 
 rule manifest:
     input:
-        dag.tables(),
-        dag.figures(),
-        dag.all_made,
-        scores=dag.layout.tables / "scores.csv",
+        dag.items("table"),
+        dag.items("figure"),
+        dag.all_weights,
+        dag.all_predictions,
+        scores=dag.layout.long_table,
         split=dag.layout.split,
-        cohort=dag.layout.manifest,
+        cohort=dag.layout.input_checksums,
     output:
-        dag.layout.provenance,
+        dag.layout.manifest,
     params:
         arguments=dag.arguments,
         digest=dag.digest("manifest"),
     log:
         dag.layout.log("manifest"),
+    benchmark:
+        dag.layout.timing("manifest")
     conda:
         "../../environment.yml"
     message:
-        "Writing down what the tables were made from to {output}"
+        "Recording what the tables were made from in {output}"
     shell:
         "python -m workflow manifest {params.arguments} > {log} 2>&1"

@@ -1,7 +1,7 @@
 """Measure what Snakemake and the start of its jobs add to the jobs' own work."""
 
+import csv
 import importlib
-import json
 import os
 import subprocess
 import sys
@@ -11,159 +11,109 @@ from datetime import datetime
 from pathlib import Path
 
 from benchmarks.errors import InputError
-from workflow.__main__ import VERBS
+from workflow.layout import RESULTS
 from workflow.speed.processes import ROOT
 from workflow.speed.settings import Settings
+from workflow.verbs import VERBS, module
 
 SMALL = ROOT / "workflow" / "speed" / "small_phantom.yaml"
-STAMP = "%Y-%m-%dT%H%M%S.%f.snakemake.log"
-"""How Snakemake names its logs: by when it began, in local time."""
-
+STAMP = "%Y-%m-%dT%H%M%S.%f.snakemake.log"  # a log's name: when Snakemake began, in local time
+# A job that does nothing with what it imports.
 START = "from workflow.__main__ import import_module; import_module({!r})"
-"""A job that does nothing with what it imports."""
+RUN = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--quiet", "all"]
 
-Job = tuple[str, float, float]
-"""Its rule, its start and its end in seconds."""
+Job = tuple[str, float, float]  # its rule, its start and its end in seconds
 
 
 def measure(settings: Settings) -> list[dict]:
-    """Planning, the start of a job, and what a DAG takes beyond its jobs.
+    """Measure planning, the start of a job, and what a DAG takes beyond its jobs.
 
-    The DAG is `settings.finished`, a folder in which Snakemake has run; without one, that of a
-    small phantom is run, a job at a time, which takes minutes.
-
-    Returns
-    -------
-    `seconds` of a plan, of the start-up of a job by its verb, and of the DAG's `jobs` together, in
-    which that start-up is. Then the seconds in which a core waited for Snakemake, and, as
-    `overhead`, their share of the jobs' seconds without start-up.
-
-    Raises
-    ------
-    ModuleNotFoundError : there is no Snakemake.
-    InputError : no DAG was finished in that folder.
+    The DAG is that of `settings.finished`, else a small phantom's, which takes minutes.
     """
-    importlib.import_module("snakemake")
-    name = f"planning for {settings.patients} patients"
-    rows = [{"name": name, "seconds": planning_seconds(settings.patients)}]
-    costs = start_up(settings.repeats)
-    rows += [{"name": f"start of `{verb}`", "seconds": took} for verb, took in costs.items()]
-    if settings.finished is None:
-        dag = run_small(Path(settings.folder) / "dag")
-    else:
-        dag = finished(Path(settings.finished))
-    return rows + overhead(*dag, costs)
+    importlib.import_module("snakemake")  # raises ModuleNotFoundError
+    seconds = {f"planning for {settings.patients} patients": planning_seconds(settings.patients)}
+    starts = {}
+    for verb in VERBS:
+        command = [sys.executable, "-c", START.format(module(verb))]
+        starts[verb] = min(_seconds(command) for _ in range(settings.repeats))
+        seconds[f"start of `{verb}`"] = starts[verb]
+    rows = [{"name": name, "seconds": took} for name, took in seconds.items()]
+    given = settings.finished
+    return rows + overhead(*(finished(Path(given)) if given else run_small(settings)), starts)
 
 
 def planning_seconds(patients: int) -> float:
-    """How long a dry run takes when nothing has been made yet."""
+    """Return the seconds of a dry run when nothing has been made yet."""
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(1, patients + 1):
-            patient = Path(folder) / f"BraTS20_Training_{number:03}"
-            patient.mkdir()
+        for patient in (f"BraTS20_Training_{number:03}" for number in range(1, patients + 1)):
+            (Path(folder) / patient).mkdir()
             for kind in ("t1", "t2", "flair", "t1ce", "seg"):
-                (patient / f"{patient.name}_{kind}.nii.gz").touch()
-        command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "--cores", "2"]
-        command += ["--config", "benchmark=brats2020", f"data={folder}"]
-        return _seconds(command)
+                (Path(folder) / patient / f"{patient}_{kind}.nii.gz").touch()
+        options = ["-n", "--cores", "2", "--config", "benchmark=brats2020", f"data={folder}"]
+        return _seconds([*RUN, *options])
 
 
-def start_up(repeats: int) -> dict[str, float]:
-    """Seconds of a process that imports a verb's module and ends, by verb; the least of some."""
-    took = {
-        module: min(_seconds([sys.executable, "-c", START.format(module)]) for _ in range(repeats))
-        for module in dict.fromkeys(module for module, _ in VERBS.values())
-    }
-    return {verb: took[module] for verb, (module, _) in VERBS.items()}
+def _seconds(command: list[str], cwd: Path = ROOT) -> float:
+    began = time.perf_counter()
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": paths}
+    subprocess.run(command, cwd=cwd, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
 
 
-def run_small(folder: Path) -> tuple[list[Job], float, float]:
-    """Run the DAG of a small phantom in `folder`, a job at a time.
-
-    Returns
-    -------
-    Its jobs, and when Snakemake was called and had ended.
-    """
+def run_small(settings: Settings) -> tuple[list[Job], float, float]:
+    """Run a small phantom's DAG, one job at a time; return what `finished` does."""
+    folder, began = Path(settings.folder) / "dag", time.time()
     folder.mkdir()
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--quiet", "all", "--cores", "1", "--config", f"benchmark={SMALL}"]
-    began = time.time()
-    subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    return jobs_of(folder), began, time.time()
+    seconds = _seconds([*RUN, "--cores", "1", "--config", f"benchmark={SMALL}"], folder)
+    return jobs_of(folder), began, began + seconds
 
 
 def finished(folder: Path) -> tuple[list[Job], float, float]:
-    """The jobs of a DAG that was run in `folder`, and when Snakemake began and ended.
+    """Return the jobs of the largest DAG that was run in `folder`, its start and its end.
 
-    Of several runs, that of the most jobs counts. It begins when Snakemake opens its log, a second
-    after it was called.
-
-    Raises
-    ------
-    InputError : there is none.
+    It begins when Snakemake opens its log, a second after the call. InputError if there is none.
     """
     jobs, dags = jobs_of(folder), []
     for log in (folder / ".snakemake" / "log").glob("*.log"):
-        began = datetime.strptime(log.name, STAMP).timestamp()
-        ended = log.stat().st_mtime
+        began, ended = datetime.strptime(log.name, STAMP).timestamp(), log.stat().st_mtime
         dags.append(([job for job in jobs if began <= job[1] < ended], began, ended))
     best = max(dags, key=lambda dag: len(dag[0]), default=([], 0, 0))
     if not best[0]:
-        raise InputError(f"--finished {folder}: no DAG was run there. Say `snakemake` there first.")
+        raise InputError(f"--finished {folder}: no DAG was run there. Run `snakemake` there first.")
     return best
 
 
 def jobs_of(folder: Path) -> list[Job]:
-    """All jobs of which Snakemake keeps a record in `folder`, by their start."""
-    times: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for path in (folder / ".snakemake" / "metadata").rglob("*"):
-        if path.is_file():
-            kept = json.loads(path.read_text())
-            if kept.get("starttime") and kept.get("endtime"):
-                job = kept["rule"], kept["shellcmd"]
-                times.setdefault(job, []).append((kept["starttime"], kept["endtime"]))
-    # A job of several files has a record of each, whose times differ a little.
-    found = [
-        (rule, min(began for began, _ in of), max(ended for _, ended in of))
-        for (rule, _), of in times.items()
-    ]
-    return sorted(found, key=lambda job: job[1])
+    """Return the jobs whose times Snakemake measured in `folder` (`benchmark:`), by their start."""
+    jobs, logs = [], folder / RESULTS / "logs"
+    for path in logs.glob("*/**/*.tsv"):
+        with path.open(newline="") as file:
+            seconds = float(next(csv.DictReader(file, delimiter="\t"))["s"])
+        # <benchmark>/<rule>/..., or <benchmark>/<rule>.tsv where a rule has one job
+        rule = path.relative_to(logs).parts[1].removesuffix(".tsv")
+        end = path.stat().st_mtime  # written when the job ends
+        jobs.append((rule, end - seconds, end))
+    return sorted(jobs, key=lambda job: job[1])
 
 
-def overhead(jobs: list[Job], began: float, ended: float, costs: dict[str, float]) -> list[dict]:
-    """Rows of what the jobs took, and of what Snakemake took beyond.
+def overhead(jobs: list[Job], began: float, ended: float, starts: dict[str, float]) -> list[dict]:
+    """Return rows of what the jobs took, and of what Snakemake took beyond.
 
-    A core waits for Snakemake from the end of a job, or from Snakemake's own start, to the start of
-    the next job. With one core, all waits together are the time in which no job is at work.
+    A core waits for Snakemake from the end of a job, or from Snakemake's start, to the next job.
     """
-    before, between = 0.0, 0.0
-    for _, start, _ in jobs:
-        free = max((end for _, _, end in jobs if end <= start), default=None)
-        if free is None:
-            before += start - began
-        else:
-            between += start - free
-    after = max(0.0, ended - max(end for _, _, end in jobs))
-    together = sum(end - start for _, start, end in jobs)
-    starting = sum(costs.get(rule, 0.0) for rule, _, _ in jobs)
-    own = before + between + after
+    free = [max((end for _, _, end in jobs if end <= start), default=None) for _, start, _ in jobs]
+    both = list(zip(jobs, free, strict=True))
+    waits = {
+        "before the first": sum(start - began for (_, start, _), end in both if end is None),
+        "between jobs": sum(start - end for (_, start, _), end in both if end is not None),
+        "after the last": max(0.0, ended - max(end for _, _, end in jobs)),
+    }
+    together, waited = sum(end - start for _, start, end in jobs), sum(waits.values())
+    starting = sum(starts.get(rule, 0.0) for rule, _, _ in jobs)
     return [
         {"name": "the DAG's jobs", "jobs": len(jobs), "seconds": together},
-        {"name": "their start-up, in that", "seconds": starting},
-        {"name": "Snakemake before the first", "seconds": before},
-        {"name": "Snakemake between jobs", "seconds": between},
-        {"name": "Snakemake after the last", "seconds": after},
-        {"name": "Snakemake", "seconds": own, "overhead": own / (together - starting)},
+        {"name": "their start, in that", "seconds": starting},
+        *({"name": f"Snakemake {when}", "seconds": seconds} for when, seconds in waits.items()),
+        {"name": "Snakemake", "seconds": waited, "overhead": waited / (together - starting)},
     ]
-
-
-def _seconds(command: list[str]) -> float:
-    began = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began

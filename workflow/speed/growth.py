@@ -1,176 +1,157 @@
-"""Measure how time and memory grow with the number of patients, of entries and of seeds.
+"""Measure how time and memory grow with the number of patients, of methods and of seeds.
 
-Each size is a copy of this repository with as many entries, and with results that are made up:
-nothing is trained. There every command before, between and after trainings is run as it is.
+Each size is a copy of this repository with as many methods, and with made-up results: nothing is
+trained. There every command before, between and after trainings is run as it is.
 """
 
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import nnls
 
-from benchmarks.cohorts.brats import PatientFiles, find_patients
+from benchmarks.cohorts.normalisation import to_int16
+from benchmarks.cohorts.patient import PatientFiles
+from benchmarks.cohorts.sources import load_source
+from benchmarks.cohorts.sources.brats import find_patients
 from benchmarks.cohorts.split import proportional_seed
+from benchmarks.cohorts.store import Grid, StoredPatient, prepare
 from workflow.layout import Layout
-from workflow.speed.curves import draw
-from workflow.speed.made_up_results import link_patients, link_store, prepare_sources
-from workflow.speed.one_step import DATA, ENTRY, FILE, PREPARED
-from workflow.speed.patients import grid_of, patient_files
-from workflow.speed.processes import ROOT, ask
+from workflow.speed.growth_steps import DATA, FILE, METHOD
+from workflow.speed.processes import ROOT, call
 from workflow.speed.settings import Settings
 
+# What of the repository a copy needs.
 FILES = ("Snakefile", "environment.yml", "requirements.txt")
 FOLDERS = ("benchmarks", "methods", "profiles", "workflow")
-"""What of the repository a copy needs."""
 FRACTIONS = (7, 1, 2)
-BENCHMARK = """
-title: growth
-cohort: {{source: brats}}
-results:
-  seeds: {seeds}
-  split: {{fractions: {fractions}, seed: {split_seed}}}
-  slices: {slices}
-  entries: {entries}
-"""
-COHORT_STEPS = ("find patients", "prepare", "split", "begin training", "score")
-"""What knows of one entry and seed at most: `prepare` of one patient, `score` of one run."""
-STEPS = ("build the DAG", "snakemake -n", "tabulate", "draw", "manifest", "page", "verify")
-ORDER = (
-    "find patients", "prepare", "build the DAG", "snakemake -n", "split", "make up results",
-    "begin training", "tabulate", "draw", "manifest", "page", "verify", "score",
+# In their order; `prepare` of one patient, `score` of one run.
+STEPS = (
+    "find patients", "prepare", "build the DAG", "snakemake -n", "split", "begin training",
+    "tabulate", "draw", "manifest", "page", "verify", "score",
 )  # fmt: skip
-EXPONENTS = np.arange(1, 301) / 100
-"""Those that are tried."""
+SIZES = {"patients": (10, 100, 369), "methods": (5, 10, 20), "seeds": (1, 3, 5)}
+EXPONENTS = np.arange(1, 301) / 100  # those that are tried
+# What grows by less is taken for constant.
 NOTICEABLE = {"core_seconds": 0.01, "memory_bytes": 5e6}
-"""What grows by less is taken for constant."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How many patients there are, entries that synthesise (each with a segmentor), and seeds."""
-
-    patients: int
-    entries: int
-    seeds: int
-
-
-DEFAULT = {"patients": (10, 100, 369), "entries": (5, 10, 20), "seeds": (1, 3, 5)}
 
 
 def measure(settings: Settings, sizes: dict[str, tuple[int, ...]] | None = None) -> list[dict]:
-    """A row a step and what grows; what does not grow is then the smallest of its `sizes`.
+    """Measure each step against each thing that grows; the others then have their smallest size.
 
     The patients are all of `settings.data` under new names, again and again; else one phantom.
-
-    Returns
-    -------
-    `sizes`; at each the `core_seconds_at` and `memory_bytes_at`, beyond the start of a process; and
-    how what is not constant of them grows, `time_exponent` and `memory_exponent`: 1 is linear.
-    With `settings.figure`, they are drawn there too.
-
-    Raises
-    ------
-    ProcessError : a step failed.
+    Time and memory are those beyond the start of a process. `settings.figure` is drawn too.
     """
-    sizes = sizes or DEFAULT
-    given = find_patients(Path(settings.data)) if settings.data else patient_files(settings)
-    folder = Path(settings.folder) / "growth"
-    # First to this disk, where any number of links to them takes no room.
-    link_patients(given, folder / "sources", len(given))
-    sources = find_patients(folder / "sources")
-    prepare_sources(sources, folder / PREPARED, grid_of(settings))
-    least = Sizes(**{grows: min(of) for grows, of in sizes.items()})
-    found: dict[Sizes, dict[str, dict]] = {}
-    rows = []
+    sizes = sizes or SIZES
+    sources = find_patients(Path(settings.data)) if settings.data else settings.patient_files()
+    folder, steps = Path(settings.folder) / "growth", "workflow.speed.growth_steps"
+    prepare_sources(sources, folder / "prepared", settings.grid())
+    least, took, rows = {grows: min(of) for grows, of in sizes.items()}, {}, []
     for grows, of in sizes.items():
-        places = [replace(least, **{grows: size}) for size in of]
-        for place in places:
-            if place not in found:
-                here = make_copy(folder, place, sources, settings)
-                found[place] = take_steps(
-                    here, settings.repeats, cohort=place == least or grows == "patients"
-                )
-                shutil.rmtree(here)
-        for step in (*COHORT_STEPS, *STEPS) if grows == "patients" else STEPS:
-            rows.append(row(f"{step}, {grows}", of, [found[place][step] for place in places]))
+        places = [tuple((least | {grows: size}).values()) for size in of]
+        for place in (place for place in places if place not in took):
+            copy = folder / "-".join(map(str, place))
+            make_copy(copy, sources, settings.grid(), *place)
+            took[place] = {}
+            for step in STEPS:
+                if step == "tabulate":
+                    call(f"{steps}:make_up_results", str(folder / "prepared"), cwd=copy)
+                took[place][step] = call(f"{steps}:take", step, settings.repeats, cwd=copy)
+            shutil.rmtree(copy)
+        for step in STEPS:
+            rows.append(row(f"{step}, {grows}", of, [took[place][step] for place in places]))
     if settings.figure:
         draw(rows, Path(settings.figure))
     return rows
 
 
-def make_copy(folder: Path, sizes: Sizes, sources: list[PatientFiles], settings: Settings) -> Path:
-    """A copy of the repository with so many entries, its patients' files and their store."""
-    here = folder / "-".join(map(str, asdict(sizes).values()))
+def prepare_sources(sources: list[PatientFiles], folder: Path, grid: Grid) -> None:
+    """Prepare patients, and make up predictions: T1 as T1ce, and labels moved by one voxel."""
+    for files in sources:
+        prepare(files, folder, grid, load_source("brats"))
+        scan = StoredPatient(folder, files.patient).volume(grid.crop)
+        classes = np.roll(np.maximum(scan.labels, 0).astype(np.uint8), 1, axis=2)
+        for kind, volume in {"t1ce": to_int16(scan.t1), "seg": classes}.items():
+            (folder / kind).mkdir(exist_ok=True)
+            np.save(folder / kind / f"{files.patient}.npy", volume)
+
+
+def make_copy(
+    copy: Path, sources: list[PatientFiles], grid: Grid, patients: int, methods: int, seeds: int
+) -> None:
+    """Copy the repository, with so many methods that synthesise and so many prepared patients."""
     for name in FOLDERS:
-        shutil.copytree(ROOT / name, here / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in FILES:
-        shutil.copyfile(ROOT / name, here / name)
-    entries = [ENTRY, *(f"copy{number}" for number in range(2, sizes.entries + 1))]
-    for name in entries[1:]:
-        method = shutil.copytree(here / "methods" / ENTRY, here / "methods" / name)
-        described = (method / "method.yaml").read_text().splitlines()
-        (method / "method.yaml").write_text("\n".join([f"title: {name}", *described[1:]]))
-    names = link_patients(sources, here / DATA, sizes.patients)
-    grades = [(files.patient, files.grade) for files in find_patients(here / DATA)]
-    text = BENCHMARK.format(
-        seeds=list(range(sizes.seeds)),
-        fractions=list(FRACTIONS),
-        split_seed=proportional_seed(grades, FRACTIONS),
-        slices=json.dumps(asdict(grid_of(settings))),
-        entries=json.dumps(entries),
-    )
-    (here / FILE).write_text(text)
-    link_store(sources, folder / PREPARED, here / Layout(Path(FILE).stem).store, names)
-    return here
+        shutil.copyfile(ROOT / name, copy / name)
+    names = [METHOD, *(f"copy{number}" for number in range(2, methods + 1))]
+    for name in names[1:]:
+        method = shutil.copytree(copy / "methods" / METHOD, copy / "methods" / name)
+        _, rest = (method / "method.yaml").read_text().split("\n", 1)
+        (method / "method.yaml").write_text(f"title: {name}\n{rest}")
+    for number, files in enumerate(islice(cycle(sources), patients), start=1):
+        _link_patient(f"Growth_{number:04}", files, copy)
+    grades = [(files.patient, files.grade) for files in find_patients(copy / DATA)]
+    split = {"fractions": FRACTIONS, "seed": proportional_seed(grades, FRACTIONS)}
+    slices = grid.model_dump()
+    results = {"seeds": [*range(seeds)], "split": split, "slices": slices, "methods": names}
+    content = {"title": "growth", "cohort": {"source": "brats"}, "results": results}
+    (copy / FILE).write_text(json.dumps(content))
 
 
-def take_steps(here: Path, repeats: int, cohort: bool) -> dict[str, dict]:
-    """What each step takes in a copy: `core_seconds` and `memory_bytes`, the least of its repeats.
-
-    Parameters
-    ----------
-    cohort : whether to take those steps too that know of nothing but patients.
-    """
-    took = {}
-    for step in ORDER:
-        if step == "make up results":
-            ask("workflow.speed.made_up_results", cwd=here)
-        elif cohort or step in STEPS or step == "split":
-            took[step] = ask("workflow.speed.one_step", step, str(repeats), cwd=here)
-    return took
+def _link_patient(name: str, files: PatientFiles, copy: Path) -> None:
+    """Link a patient's files under a new name, and what `prepare` made of them."""
+    store, prepared = copy / Layout(Path(FILE).stem).store, copy.parent / "prepared"
+    (copy / DATA / name).mkdir(parents=True)
+    store.mkdir(parents=True, exist_ok=True)
+    meta = json.loads((prepared / f"{files.patient}.json").read_text())
+    for kind, path in files.all_files.items():
+        meta["files"][kind]["name"] = f"{name}_{kind}{''.join(path.suffixes[-2:])}"
+        (copy / DATA / name / meta["files"][kind]["name"]).symlink_to(path.resolve())
+    (store / f"{name}.npy").symlink_to(prepared / f"{files.patient}.npy")
+    (store / f"{name}.json").write_text(json.dumps(meta | {"patient": name}))
 
 
 def row(name: str, sizes: Sequence[int], took: list[dict]) -> dict:
-    """One row of what a step took at each size."""
-    at = {key: [each[key] for each in took] for key in NOTICEABLE}
-    grows = {key: exponent(sizes, values, NOTICEABLE[key]) for key, values in at.items()}
-    return {
-        "name": name,
-        "sizes": list(sizes),
-        "core_seconds_at": at["core_seconds"],
-        "time_exponent": grows["core_seconds"],
-        "memory_bytes_at": at["memory_bytes"],
-        "memory_exponent": grows["memory_bytes"],
-    }
+    """Return the row of what a step took at each size."""
+    made = {"name": name, "sizes": list(sizes)}
+    for key, quantity in (("core_seconds", "time"), ("memory_bytes", "memory")):
+        values = [each[key] for each in took]
+        made[f"{key}_at"] = values
+        made[f"{quantity}_exponent"] = exponent(sizes, values, NOTICEABLE[key])
+    return made
 
 
 def exponent(sizes: Sequence[int], values: Sequence[float], noticeable: float = 0) -> float:
-    """The k of `c + a n^k`, c and a not negative, that comes closest to the values, relatively.
+    """Return the k of `c + a n^k`, c and a not negative, with the least relative error.
 
-    0 for what grows by less than half or less than is noticeable: that may be chance as well.
+    1 is linear; 0 is what grows by less than half, or than is noticeable, maybe by chance.
     """
-    growth = values[-1] - values[0]
-    if growth < max(noticeable, 0.5 * values[0]):
+    if values[-1] - values[0] < max(noticeable, 0.5 * values[0]):
         return 0.0
-    # Relatively; what takes nothing at all is not to be divided by.
+    # Relative; a value of nothing must not be divided by.
     weights = 1 / np.maximum(values, 1e-3 * max(values))
-    fits = []
-    for k in EXPONENTS:
-        powers = (np.array(sizes) / max(sizes)) ** k
-        columns = np.stack([np.ones(len(sizes)), powers], axis=1) * weights[:, None]
-        fits.append(nnls(columns, weights * values)[1])
-    return float(EXPONENTS[np.argmin(fits)])
+    powers = (np.array(sizes) / max(sizes)) ** EXPONENTS[:, None]
+    columns = np.stack([np.ones_like(powers), powers], axis=-1) * weights[:, None]
+    return float(EXPONENTS[np.argmin([nnls(each, weights * values)[1] for each in columns])])
+
+
+def draw(rows: Sequence[dict], path: Path) -> None:
+    """Draw the rows of `measure`, one panel per quantity and thing that grows, as PNG."""
+    import pandas as pd
+    import seaborn
+
+    quantities = {"core_seconds_at": "core seconds", "memory_bytes_at": "memory, bytes"}
+    points = pd.DataFrame(rows).explode(["sizes", *quantities]).rename(columns=quantities)
+    points = points.melt(["name", "sizes"], [*quantities.values()], "quantity")
+    points[["step", "grows"]] = points["name"].str.rsplit(", ", n=1, expand=True)
+    grid = seaborn.relplot(
+        points.astype({"sizes": int, "value": float}), x="sizes", y="value", row="quantity",
+        col="grows", hue="step", style="step", kind="line", markers=True, dashes=False,
+        facet_kws={"sharex": "col", "sharey": "row"},
+    )  # fmt: skip
+    grid.set(xscale="log", yscale="log").set_titles("{row_name} against {col_name}")
+    grid.savefig(path, format="png", dpi=200)

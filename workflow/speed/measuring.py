@@ -1,82 +1,56 @@
-"""Seconds, bytes and FLOP/s, as the process that asks sees them."""
+"""Seconds and bytes, as this process sees them."""
 
+import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
-SIDES = {"cpu": 1024, "cuda": 8192}
-"""Of the matrices whose product is a machine's peak: large enough to be bound by arithmetic."""
+from workflow.speed.processes import resident
 
-DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+CPU = torch.device("cpu")
 
 
-def seconds(work: Callable[[], object], where: torch.device) -> float:
-    """How long `work` takes, all that it starts on a GPU included."""
-    _wait(where)
-    began = time.perf_counter()
+class Took(NamedTuple):
+    """Seconds on the wall, and of this process's cores, which other processes hardly lengthen."""
+
+    wall: float
+    core: float
+
+
+def timed(work: Callable[[], object], device: torch.device = CPU) -> Took:
+    """Return how long `work` takes, with all that it starts on a GPU."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda _: None
+    wait(device)
+    wall, core = time.perf_counter(), time.process_time()
     work()
-    _wait(where)
-    return time.perf_counter() - began
+    wait(device)
+    return Took(time.perf_counter() - wall, time.process_time() - core)
 
 
-def wall_and_core_seconds(work: Callable[[], object], where: torch.device) -> tuple[float, float]:
-    """How long `work` takes, and how long the cores of this process worked for it.
+def take_turns(
+    repeats: int, *works: Callable[[], object], device: torch.device = CPU, warm_up: bool = True
+) -> list[list[Took]]:
+    """Time several works in turn, so that whatever else the machine does hits all alike.
 
-    Other processes on the machine lengthen the first, and hardly the second.
+    `warm_up` does each once before, which sets libraries up and is not counted.
     """
-    began = time.process_time()
-    wall = seconds(work, where)
-    return wall, time.process_time() - began
+    rounds = [[timed(work, device) for work in works] for _ in range(repeats + warm_up)]
+    return [list(each) for each in zip(*rounds[warm_up:], strict=True)]
 
 
-def _wait(where: torch.device) -> None:
-    if where.type == "cuda":
-        torch.cuda.synchronize(where)
+def median(took: list[Took]) -> Took:
+    return Took(*map(statistics.median, zip(*took, strict=True)))
 
 
-def peak_memory(where: torch.device) -> int:
-    """In bytes: of all tensors on a GPU, on a CPU of the whole process."""
-    return torch.cuda.max_memory_allocated(where) if where.type == "cuda" else resident_peak()
-
-
-def resident_peak() -> int:
-    """The most memory in bytes that this process has had, since it is this program."""
-    # getrusage's ru_maxrss would also count what the process that started this one had.
-    return _status("VmHWM")
-
-
-def resident() -> int:
-    """The memory in bytes that this process has now."""
-    return _status("VmRSS")
-
-
-def _status(key: str) -> int:
-    return 1024 * int(Path("/proc/self/status").read_text().split(f"{key}:")[1].split()[0])
-
-
-def matrix_product(where: torch.device, precision: str) -> float:
-    """FLOP/s of one product of two square matrices.
-
-    Parameters
-    ----------
-    precision : of `speed.precision`. In float32 a GPU may use TF32 exactly where its convolutions
-        may, so that they are held to what they could reach.
-    """
-    side = SIDES[where.type]
-    a, b = torch.rand(2, side, side, device=where, dtype=DTYPES[precision]).unbind()
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
-    try:
-        torch.mm(a, b)  # the first one sets up the library
-        took = seconds(lambda: torch.mm(a, b), where)
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
-    return 2 * side**3 / took
+def peak_memory(device: torch.device = CPU) -> int:
+    """Return the peak in bytes: of all tensors on a GPU, on a CPU of this process."""
+    on_gpu = device.type == "cuda"
+    return torch.cuda.max_memory_allocated(device) if on_gpu else resident("VmHWM")
 
 
 def noise(count: int, channels: int, side: int) -> torch.Tensor:
-    """Images (count, channels, side, side) in [-1, 1], the same at every call."""
+    """Return images (count, channels, side, side) in [-1, 1], the same at every call."""
     draw = torch.Generator().manual_seed(0)
     return torch.rand(count, channels, side, side, generator=draw) * 2 - 1

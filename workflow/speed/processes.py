@@ -1,115 +1,80 @@
-"""Measurements in processes of their own: one that answers once, and two that take turns.
-
-A process measured by itself has its own peak memory, and imports what it needs and nothing else.
-"""
+"""Call a function in a process of its own, with its own peak memory and no imports but its own."""
 
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
 
 class ProcessError(Exception):
-    """A process ended without its answer; says which one, and its last words."""
+    """A process ended without an answer. The message has its function and its last words."""
+
+
+def call(function: str, *arguments: Any, cwd: Path = ROOT) -> Any:
+    """Return what a function, `package.module:name`, returns in a process of its own.
+
+    Arguments are what JSON holds, or dataclasses of that, which become dicts. `cwd` is a copy of
+    this repository, whose code is called.
+    """
+    with process(function, *arguments, cwd=cwd) as answer:
+        return answer()
 
 
 @contextmanager
-def answering() -> Iterator[IO[str]]:
-    """Where to write answers; whatever the block prints otherwise goes to standard error."""
-    with os.fdopen(os.dup(1), "w", buffering=1) as answers:
-        os.dup2(2, 1)
-        yield answers
+def process(function: str, *arguments: Any, cwd: Path = ROOT) -> Iterator[Callable[[], Any]]:
+    """Start a process, and yield what asks it for its next answer; it ends with the block.
 
-
-def ask(module: str, *arguments: str, cwd: Path = ROOT) -> Any:
-    """What `python -m module arguments`, said in `cwd`, writes to `answering`, as JSON.
-
-    Raises
-    ------
-    ProcessError : it failed.
+    A generator answers with what it yields, when asked; other functions once. A failure raises
+    ProcessError.
     """
-    with talking_to(module, *arguments, cwd=cwd) as side:
-        return side.hear()
-
-
-def serve(step: Callable[[], Any], memory: Callable[[], int], answers: IO[str]) -> None:
-    """Do one step for every line of standard input, and answer with what it returns.
-
-    Answers with null before, when all is ready, and with the memory in bytes at the end.
-    """
-    print("null", file=answers)
-    for _ in sys.stdin:
-        print(json.dumps(step()), file=answers)
-    print(json.dumps(memory()), file=answers)
-
-
-@contextmanager
-def talking_to(module: str, *arguments: str, cwd: Path = ROOT) -> Iterator["Side"]:
-    """`python -m module arguments`, said in `cwd`; it ends with the block."""
+    command = [sys.executable, "-m", __name__, function, json.dumps(arguments, default=asdict)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with (
         tempfile.TemporaryFile("w+") as errors,
-        subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            cwd=cwd,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        ) as process,
+        subprocess.Popen(command, cwd=cwd, stderr=errors, **pipes) as child,
     ):
+
+        def answer() -> Any:
+            with suppress(BrokenPipeError):  # what follows says why
+                os.write(child.stdin.fileno(), b"\n")
+            if line := child.stdout.readline():
+                return json.loads(line)
+            child.wait()
+            errors.seek(0)
+            words = errors.read().strip().splitlines() or ["no message"]
+            raise ProcessError(f"{function} failed: {words[-1]}")
+
         try:
-            yield Side(" ".join([module, *arguments[:1]]), process, errors)
-        except BaseException:
-            process.kill()
-            raise
+            yield answer
+        finally:
+            child.kill()
 
 
-class Side:
-    """A process that is talked to."""
-
-    def __init__(self, name: str, process: subprocess.Popen, errors: IO[str]):
-        self.name, self._process, self._errors = name, process, errors
-
-    def step(self) -> Any:
-        """Let it do a step; its answer."""
-        with suppress(BrokenPipeError):  # `hear` says why
-            self._process.stdin.write("\n")
-            self._process.stdin.flush()
-        return self.hear()
-
-    def end(self) -> int:
-        """Let it end; the most memory that it had, in bytes."""
-        self._process.stdin.close()
-        return self.hear()
-
-    def hear(self) -> Any:
-        line = self._process.stdout.readline()
-        if line:
-            return json.loads(line)
-        self._process.wait()
-        self._errors.seek(0)
-        words = self._errors.read().strip().splitlines() or ["no message"]
-        raise ProcessError(f"{self.name} failed: {words[-1]}")
+def resident(key: str = "VmRSS") -> int:
+    """Return the bytes of memory that this process has now, or had at most (`VmHWM`)."""
+    # getrusage's ru_maxrss would also count what the process that started this one had.
+    return 1024 * int(Path("/proc/self/status").read_text().split(f"{key}:")[1].split()[0])
 
 
-def take_turns(sides: Sequence[Side], rounds: int) -> tuple[list[list], list[int]]:
-    """The answers to `rounds` steps of each side, done in turn, and the peak memory of each.
+def main() -> None:
+    """Answer each line of standard input; what else is printed goes to standard error."""
+    function, arguments = pkgutil.resolve_name(sys.argv[1]), json.loads(sys.argv[2])
+    with os.fdopen(os.dup(1), "w", buffering=1) as answers:
+        os.dup2(2, 1)
+        returned = function(*arguments)
+        each = returned if isinstance(returned, Iterator) else iter([returned])
+        for _ in sys.stdin:
+            print(json.dumps(next(each)), file=answers)
 
-    A first step of each, which sets libraries up, is not counted.
-    """
-    for side in sides:
-        side.hear()
-    for side in sides:
-        side.step()
-    answers: list[list] = [[] for _ in sides]
-    for _ in range(rounds):
-        for own, side in zip(answers, sides, strict=True):
-            own.append(side.step())
-    return answers, [side.end() for side in sides]
+
+if __name__ == "__main__":
+    main()

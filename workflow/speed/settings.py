@@ -1,32 +1,26 @@
-"""What is measured, at which sizes, and where: the command line's choices, for every process."""
+"""The choices of the command line, and the benchmark and the patients that follow from them."""
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from benchmarks.cohorts.patient import PatientFiles
+from benchmarks.cohorts.sources import load_source
+from benchmarks.cohorts.sources.brats import find_patients
+from benchmarks.cohorts.store import Grid, StoredPatient, prepare
 from benchmarks.config import Benchmark, load
 from benchmarks.errors import InputError
+from methods.registry import discover
+
+MOST = 2  # patients that are looked at
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The sizes are the benchmark file's; what is None here is as the file says.
+    """The options of the command line, see `--help`; None is as the benchmark file says."""
 
-    Attributes
-    ----------
-    folder : a scratch folder that all processes of one measurement share.
-    data : a folder of BraTS patients; without one, a phantom patient is simulated.
-    size : side of the slices in px, a multiple of 16.
-    width : of all networks: every parameter of an entry that is named `width` or `..._width`.
-    repeats : how often each thing is timed; the median counts.
-    patients : how many the DAG is planned for.
-    figure : a file (.png) for the curves of growth.
-    finished : a folder in which Snakemake has run, whose DAG's overhead is looked at.
-    official : the folder of an official implementation's checkout, by the entry's name.
-    """
-
-    folder: str
+    folder: str  # for scratch files, shared by all processes of one measurement
     benchmark: str = "phantom"
     scale: str | None = None
     data: str | None = None
@@ -42,67 +36,68 @@ class Settings:
     patients: int = 369
     figure: str | None = None
     finished: str | None = None
-    official: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def parse(cls, text: str) -> "Settings":
-        return cls(**json.loads(text))
-
-    def __str__(self) -> str:
-        return json.dumps(asdict(self))
+    official: dict[str, str] = field(default_factory=dict)  # checkouts by the method's name
 
     def load(self) -> Benchmark:
-        """The benchmark at these sizes.
-
-        Raises
-        ------
-        InputError : no such benchmark, or a size out of its range.
-        """
-        benchmark = self._load()
-        results = benchmark.results
-        changed = results.model_copy(
-            update={
-                "slices": _changed(results.slices, crop=self.size),
-                "training": _changed(results.training, batch=self.batch),
-                "params": self._params(results.params),
-            }
-        )
-        names = ("device", "precision", "compile", "channels_last", "threads")
-        speed = _changed(benchmark.speed, **{name: getattr(self, name) for name in names})
-        return benchmark.model_copy(update={"results": changed, "speed": speed})
-
-    def _load(self) -> Benchmark:
+        """Return the benchmark at these sizes; one out of range raises an InputError."""
         try:
-            return load(self.benchmark, self.data, self.scale)
+            benchmark = load(self.benchmark, self.data, self.scale)
         except InputError as error:
             if self.data is not None or "`cohort.path` is missing" not in str(error):
                 raise
-        # A phantom patient will do; the folder is never opened.
-        return load(self.benchmark, ".", self.scale)
+            # A phantom will do; this folder is never opened.
+            benchmark = load(self.benchmark, ".", self.scale)
+        results = benchmark.results
+        changed = {
+            "slices": _changed(results.slices, crop=self.size),
+            "training": _changed(results.training, batch=self.batch),
+            "params": self._params(results.params),
+        }
+        names = ("device", "precision", "compile", "channels_last", "threads")
+        speed = _changed(benchmark.speed, **{name: getattr(self, name) for name in names})
+        update = {"results": results.model_copy(update=changed), "speed": speed}
+        return benchmark.model_copy(update=update)
 
     def _params(self, params: dict[str, dict]) -> dict[str, dict]:
         if self.width is None:
             return params
-        # Imported here since it imports torch, which the process that prints the table lacks.
-        from methods.registry import discover
-
-        return {
-            name: params.get(name, {}) | {key: self.width for key in _widths(method.entry.Params)}
+        widths = {
+            name: [x for x in method.description.params if x == "width" or x.endswith("_width")]
             for name, method in discover().items()
         }
+        return {x: params.get(x, {}) | dict.fromkeys(widths[x], self.width) for x in widths}
 
+    def grid(self) -> Grid:
+        return Grid(**self.load().results.slices.model_dump())
 
-def _widths(params: type[BaseModel]) -> list[str]:
-    return [key for key in params.model_fields if key == "width" or key.endswith("_width")]
+    def patient_files(self) -> list[PatientFiles]:
+        """Return the first patients of `data`, else a phantom, which needs nilearn."""
+        if self.data:
+            return find_patients(Path(self.data))[:MOST]
+        folder = Path(self.folder) / "phantom"
+        if not folder.exists():
+            load_source("phantom").simulate("Phantom_001", folder, self.load().cohort.seed)
+        return find_patients(folder)
+
+    def stored_patients(self) -> list[StoredPatient]:
+        """Return the same patients, prepared; one at least must have a tumour."""
+        folder, stored = Path(self.folder) / "store", []
+        for files in self.patient_files():
+            if not (folder / f"{files.patient}.json").exists():
+                prepare(files, folder, self.grid(), load_source("brats"))
+            stored.append(StoredPatient(folder, files.patient))
+        if not any(len(patient.tumour_slices) for patient in stored):
+            names = ", ".join(patient.patient for patient in stored)
+            raise InputError(f"{self.data}: {names} have no tumour. Give another folder.")
+        return stored
 
 
 def _changed(section: BaseModel, **values: int | str | None) -> BaseModel:
-    """The section with those of `values` that are not None."""
+    """Return the section with those of `values` that are not None."""
     given = {key: value for key, value in values.items() if value is not None}
     try:
         return type(section).model_validate(section.model_dump() | given)
     except ValidationError as error:
         fault = error.errors()[0]
-        key = str(fault["loc"][-1])
-        option = {"crop": "size"}.get(key, key)
+        option = str(fault["loc"][-1]).replace("crop", "size")
         raise InputError(f"--{option} {fault['input']}: {fault['msg']}.") from None

@@ -1,7 +1,7 @@
-"""Checkpoints: whole or not there, and never of another training.
+"""Checkpoints: atomic, and never of another training.
 
-A training's folder holds a file an epoch while it runs, of the epochs that it may still need, and
-`done.pt` with `weights.pt` once it has ended.
+While a training runs, its folder holds one file for each epoch that it may still need. Once it has
+ended, the folder holds `weights.pt` and `done.pt`.
 """
 
 import fcntl
@@ -16,18 +16,17 @@ from typing import Any
 import torch
 
 from benchmarks.errors import InputError
-from benchmarks.files import place, write_atomically
+from benchmarks.files import link_or_copy, write_atomically
 
+# The losses, one dict per epoch.
 History = list[dict[str, float]]
-"""The losses, a dict an epoch."""
 
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Let one process at a time train into `folder`; another waits for it, and says so.
+    """Let one process at a time train into `folder`; a second one waits, and says so.
 
-    The lock dies with its process, so only one that still works is waited for, such as the job of
-    a Snakemake that was killed.
+    The lock ends with its process, e.g. a job that outlived its Snakemake.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
@@ -40,20 +39,23 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values so that a reader finds all of them or the file before."""
+    """Write tensors and plain values."""
     with write_atomically(path) as file:
         torch.save(content, file)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read what `save` wrote, onto the CPU. Code hidden in the file is refused, not run.
+    """Read what `save` wrote, onto the CPU. Code in the file is refused, not run.
 
     Raises
     ------
     InputError : the file is missing, damaged, or holds more than tensors and plain values.
     """
     try:
-        _check_sums(path)
+        # torch reads damaged weights silently.
+        with zipfile.ZipFile(path) as parts:
+            if damaged := parts.testzip():
+                raise ValueError(f"the checksum of its part {damaged} is wrong")
         content = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}")
@@ -61,44 +63,29 @@ def load(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f"There is no {path}: run the training that writes it first.") from None
     except pickle.UnpicklingError:
-        # What torch says here is how to run the code nevertheless.
-        raise InputError(
-            f"{path} holds more than tensors and plain values, such as code, and was not loaded; "
-            "or it is damaged. Delete it and run the same command again."
-        ) from None
+        # torch's own message explains how to run the code anyway.
+        fault = "holds more than plain values, such as code, and was not loaded; or it is damaged"
     except Exception as error:
-        fault = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(
-            f"{path} cannot be read ({fault}). Delete it and run the same command again."
-        ) from None
-
-
-def _check_sums(path: Path) -> None:
-    """Compare all bytes with the checksums beside them: torch reads damaged weights as they are."""
-    with zipfile.ZipFile(path) as parts:
-        if damaged := parts.testzip():
-            raise ValueError(f"the checksum of its part {damaged} is wrong")
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        fault = f"cannot be read ({reason})"
+    raise InputError(f"{path} {fault}. Delete it and run the same command again.")
 
 
 class Checkpoints:
-    """The checkpoints of the training that `digest` identifies.
+    """The checkpoints of the training that `digest` identifies, in a folder of its own.
 
-    Parameters
-    ----------
-    folder : its own.
-    chosen : of a history, the epoch (from 0) whose weights are the training's result so far.
+    `chosen` returns of a history the epoch (from 0) whose weights are the result so far.
     """
 
     def __init__(self, folder: Path, digest: str, chosen: Callable[[History], int]):
         self.folder, self.digest, self.chosen = folder, digest, chosen
 
     def save(self, history: History, content: dict[str, Any]) -> None:
-        """Write the newest epoch's, and delete those that nothing can need any more.
+        """Write the newest epoch's checkpoint, and delete those that are no longer needed.
 
-        Kept are the newest and, since a disk may damage it, the one before; and each one's chosen.
+        Needed are the last two, in case the disk damages the newest, and the chosen epoch of both.
         """
-        whole = {"digest": self.digest, "history": history} | content
-        save(self._path(len(history) - 1), whole)
+        save(self._path(len(history) - 1), self._signed(history) | content)
         before = history[:-1] or history
         kept = {len(history) - 1, len(before) - 1, self.chosen(history), self.chosen(before)}
         for path in self._paths():
@@ -106,7 +93,7 @@ class Checkpoints:
                 path.unlink()
 
     def newest(self) -> dict[str, Any] | None:
-        """The last epoch's that is whole, and of which the chosen one is; None without one."""
+        """Return the last intact checkpoint whose chosen epoch is intact too, if there is one."""
         for path in reversed(self._paths()):
             if content := self._read(path):
                 chosen = self._path(self.chosen(content["history"]))
@@ -114,27 +101,29 @@ class Checkpoints:
                     return content
         return None
 
-    def finish(self, history: History, content: dict[str, Any], told: dict[str, Any]) -> None:
-        """Write the chosen epoch's entry and `content` as weights, `told` beside them."""
-        kept = {"digest": self.digest, "history": history} | content
-        kept["entry"] = load(self._path(self.chosen(history)))["entry"]
-        save(self.folder / "weights.pt", kept)
-        save(self.folder / "done.pt", {"digest": self.digest, "history": history} | told)
+    def finish(self, history: History, content: dict[str, Any], summary: dict[str, Any]) -> None:
+        """Write the chosen epoch's model and `content` as weights, then `summary` beside them."""
+        model = load(self._path(self.chosen(history)))["model"]
+        save(self.folder / "weights.pt", self._signed(history) | content | {"model": model})
+        save(self.folder / "done.pt", self._signed(history) | summary)
 
     def finished(self) -> dict[str, Any] | None:
-        """What `finish` was told, if it ended, with its weights in place; else None."""
+        """Return the summary given to `finish`, if the training has ended; else None."""
         weights = self._read(self.folder / "weights.pt")
         return self._read(self.folder / "done.pt") if weights else None
 
-    def hand_out(self, weights: Path) -> None:
-        """Let `weights` be those of the finished training; the epochs' files are deleted.
+    def publish_weights(self, path: Path) -> None:
+        """Link the finished training's weights to `path`, and delete the epochs' files.
 
-        The folder keeps them under its own name as well, in the same place of the disk, so that
-        whoever deletes `weights`, as Snakemake does after a kill, costs nobody a training.
+        The folder keeps its own link, so that a training survives when `path` is deleted, as
+        Snakemake does after a kill.
         """
-        place(self.folder / "weights.pt", weights)
+        link_or_copy(self.folder / "weights.pt", path)
         for path in self._paths():
             path.unlink()
+
+    def _signed(self, history: History) -> dict[str, Any]:
+        return {"digest": self.digest, "history": history}
 
     def _path(self, epoch: int) -> Path:
         return self.folder / f"epoch-{epoch + 1:05}.pt"
@@ -143,13 +132,11 @@ class Checkpoints:
         return sorted(self.folder.glob("epoch-*.pt"))
 
     def _read(self, path: Path) -> dict[str, Any] | None:
-        """A whole file of this training; None, with a word where it is damaged, otherwise."""
-        if not path.exists():
-            return None
+        """Read a file of this training; None if it is missing, of another training or damaged."""
         try:
-            content = load(path)
+            content = load(path) if path.exists() else {}
         except InputError as error:
-            _say(f"Passed over: {error}")
+            _say(f"Skipped: {error}")
             return None
         return content if content.get("digest") == self.digest else None
 

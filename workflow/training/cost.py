@@ -1,6 +1,6 @@
-"""What a training takes: updates, images, time, memory; summed over the processes it was split in.
+"""What a training costs: updates, images, time and memory, over all its processes.
 
-A process that is killed leaves its cost as of its last checkpoint, like its weights.
+A killed process counts up to its last checkpoint, like its weights.
 """
 
 import resource
@@ -11,32 +11,23 @@ from pathlib import Path
 import torch
 
 from benchmarks.files import write_csv
-from methods.contract import Entry
+from methods.contract import Model
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a training took so far.
+    """The cost of a training so far, its validation included."""
 
-    Attributes
-    ----------
-    updates : training steps, one update of the generator or the segmentor each.
-    images : slices handed to them.
-    wall_seconds, core_seconds : of training and validation; a core's also in loader processes.
-    memory_bytes : the peak of all tensors on the GPU where one computes, else of the process.
-    device : `CPU` or the GPU's name; several, where it was resumed on another, joined by ` + `.
-    """
-
-    updates: int = 0
-    images: int = 0
+    updates: int = 0  # training steps; each updates the generator or the segmentor once
+    images: int = 0  # slices given to these steps
     wall_seconds: float = 0.0
-    core_seconds: float = 0.0
-    memory_bytes: int = 0
-    device: str = ""
+    core_seconds: float = 0.0  # of the loaders too
+    memory_bytes: int = 0  # the peak of all tensors on a GPU; on the CPU, of the process
+    device: str = ""  # `CPU` or the GPU's name; joined by ` + ` if resumed on another device
 
 
 class Meter:
-    """Adds what this process takes, from now on, to what those before it took."""
+    """Measures what this process takes from now on, and adds it to the cost before."""
 
     def __init__(self, device: torch.device, before: Cost):
         self.device, self.before = device, before
@@ -46,34 +37,33 @@ class Meter:
         self.wall, self.cores = time.monotonic(), _core_seconds()
 
     def step(self, images: int) -> None:
-        """After a training step on so many images."""
+        """Count one training step."""
         self.updates += 1
         self.images += images
 
     def read(self) -> Cost:
-        """The whole training's cost so far."""
-        before, devices = self.before, self.before.device.split(" + ")
+        """Return the cost of the whole training so far."""
+        before, on_gpu = self.before, self.device.type == "cuda"
+        name = torch.cuda.get_device_name(self.device) if on_gpu else "CPU"
         return Cost(
             updates=before.updates + self.updates,
             images=before.images + self.images,
             wall_seconds=before.wall_seconds + time.monotonic() - self.wall,
             core_seconds=before.core_seconds + _core_seconds() - self.cores,
             memory_bytes=max(before.memory_bytes, _peak_memory(self.device)),
-            device=" + ".join(dict.fromkeys([*filter(None, devices), _name(self.device)])),
+            device=" + ".join(dict.fromkeys([*filter(None, before.device.split(" + ")), name])),
         )
 
 
-def write_cost(path: Path, system: str, seed: int, cost: Cost, entry: Entry) -> None:
-    """Write a header and a line."""
-    took = asdict(cost)
-    for seconds in ("wall_seconds", "core_seconds"):
-        took[seconds] = round(took[seconds], 3)
-    line = {"system": system, "seed": seed} | took | {"parameters": count_parameters(entry)}
-    write_csv(path, list(line), [list(line.values())])
+def write_cost(path: Path, run: str, seed: int, cost: Cost, model: Model) -> None:
+    """Write a CSV file of one row."""
+    row = {"run": run, "seed": seed} | asdict(cost) | {"parameters": count_parameters(model)}
+    row |= {key: round(row[key], 3) for key in ("wall_seconds", "core_seconds")}
+    write_csv(path, list(row), [list(row.values())])
 
 
 def _core_seconds() -> float:
-    """Of this process and of those that it waited for, such as an epoch's loaders."""
+    """Core seconds of this process and of ended children, such as an epoch's loaders."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
 
@@ -81,15 +71,10 @@ def _core_seconds() -> float:
 def _peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    # Linux counts in kilobytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux gives kilobytes
 
 
-def _name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-
-
-def count_parameters(entry: Entry) -> int:
-    """Of all networks; one that two of them share counts once."""
-    distinct = {id(p): p.numel() for x in entry.networks.values() for p in x.parameters()}
+def count_parameters(model: Model) -> int:
+    """Count the parameters of all networks; shared ones count once."""
+    distinct = {id(p): p.numel() for x in model.networks.values() for p in x.parameters()}
     return sum(distinct.values())

@@ -1,23 +1,20 @@
-"""From the slice store to batches: which slices, in which order, paired with which T1ce."""
+"""Batches of slices: which slices, in which order, paired with which T1ce."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.cohorts.brats import MODALITIES
-from benchmarks.cohorts.store import StoredPatient, from_int16, map_array, to_int16
+from benchmarks.cohorts.normalisation import to_int16
+from benchmarks.cohorts.store import StoredPatient
 from benchmarks.errors import InputError
 from methods.contract import Batch
 from workflow.training.machine import Machine
 from workflow.training.seeding import derive
-
-Pairing = Literal["paired", "other", "shuffled", "disjoint"]
+from workflow.training.view import Pairing, View
 
 
 class Slice(NamedTuple):
@@ -34,67 +31,7 @@ class Pick(NamedTuple):
     t1ce: Slice
 
 
-@dataclass(frozen=True)
-class View:
-    """How an entry sees a patient.
-
-    Attributes
-    ----------
-    inputs : the modalities that are its channels.
-    crop : side of the centred square, in pixels of the working grid.
-    upstream : folder of synthesised T1ce volumes that are its last channel, or None.
-    """
-
-    inputs: tuple[str, ...]
-    crop: int
-    upstream: Path | None = None
-
-    @property
-    def channels(self) -> list[int]:
-        return [MODALITIES.index(modality) for modality in self.inputs]
-
-    @property
-    def count(self) -> int:
-        """Of its channels, an upstream's among them."""
-        return len(self.inputs) + (self.upstream is not None)
-
-    def slice(self, patient: StoredPatient, z: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Inputs (C, crop, crop) and T1ce (1, crop, crop) in [-1, 1], labels (crop, crop) 0..3."""
-        images, labels = patient.slice(z, self.crop)
-        inputs = images[self.channels]
-        if self.upstream:
-            made = from_int16(self._volume(patient)[z])
-            inputs = np.concatenate([inputs, made[None]])
-        return inputs, images[MODALITIES.index("t1ce")][None], np.maximum(labels, 0)
-
-    def volume(self, patient: StoredPatient) -> np.ndarray:
-        """All slices' inputs, (Z, C, crop, crop) float32."""
-        images, _ = patient.volume(self.crop)
-        inputs = images[self.channels].swapaxes(0, 1)
-        if self.upstream:
-            made = from_int16(self._volume(patient))
-            inputs = np.concatenate([inputs, made[:, None]], axis=1)
-        return np.ascontiguousarray(inputs)
-
-    def _volume(self, patient: StoredPatient) -> np.ndarray:
-        size = (patient.shape[0], self.crop, self.crop)
-        return _synthesised(self.upstream / f"{patient.patient}.npy", size)
-
-
-@cache
-def _synthesised(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """A synthesised volume, mapped into memory rather than read."""
-    try:
-        return map_array(path, np.int16, shape)
-    except ValueError as error:
-        raise InputError(
-            f"{path} cannot be used: {error}. Delete it and make it again with synthesize."
-        ) from None
-
-
 class SliceDataset(Dataset):
-    """Indexed by `Pick`."""
-
     def __init__(self, patients: list[StoredPatient], view: View):
         self.patients, self.view = patients, view
 
@@ -112,14 +49,10 @@ def plan_epoch(
     draw: np.random.Generator,
     limit: int | None = None,
 ) -> list[list[Pick]]:
-    """The batches of one epoch over all slices with tumour; an incomplete last one is dropped.
+    """Return at most `limit` batches of the slices with tumour, less an incomplete last batch.
 
-    Parameters
-    ----------
-    pairing : `paired`, or where an unpaired entry's T1ce comes from: `other` draws it from the
-        other patients, `shuffled` from all (CUT's convention), `disjoint` takes inputs from one
-        half of the patients and T1ce from the other half.
-    limit : at most so many batches.
+    An unpaired method's T1ce comes by `pairing` from the `other` patients, `shuffled` from all
+    (CUT's convention), or `disjoint`: inputs from one half of the patients, T1ce from the other.
 
     Raises
     ------
@@ -161,13 +94,10 @@ def _partner(
 
 
 def _halves(patients: list[StoredPatient], slices: list[Slice]) -> tuple[list[Slice], list[Slice]]:
-    """Slices of either half of the patients, halved by a hash of their names."""
+    """Slices of either half of the patients; a hash of their names halves them."""
     order = sorted(range(len(patients)), key=lambda i: derive("disjoint", patients[i].patient))
     first = set(order[: len(order) // 2])
-    halves = (
-        [s for s in slices if s.patient in first],
-        [s for s in slices if s.patient not in first],
-    )
+    halves = tuple([s for s in slices if (s.patient in first) is half] for half in (True, False))
     if not all(halves):
         raise InputError(
             "`results.training.unpaired: disjoint` needs training patients with tumour in both "
@@ -183,48 +113,47 @@ def batches(
     workers: int,
     device: torch.device,
 ) -> Iterator[Batch]:
-    """Load `picks` in their order, in `workers` processes beside this one, onto `device`.
+    """Load `picks` onto `device` in their order, with `workers` loader processes (0: none).
 
-    The processes end with the epoch, which is how its cost comes to count them.
+    The processes end with the epoch, so that its cost counts them.
     """
     loader = DataLoader(
         SliceDataset(patients, view),
         batch_sampler=picks,
         num_workers=workers,
-        # Of its own, so that how slices are loaded changes nothing that a training draws.
+        # Its own generator, so that loading changes no random number of the training.
         generator=torch.Generator(),
-        # From pinned memory a GPU fetches a batch while it computes on the one before.
+        # From pinned memory a GPU copies a batch while it computes on the one before.
         pin_memory=workers > 0 and device.type == "cuda",
     )
     return (Batch(*tensors).to(device) for tensors in loader)
 
 
 class ResidentSlices:
-    """All slices with tumour in the memory of a device, 16 bits a value as on the disk.
+    """All slices with tumour in the memory of a device, in 16 bits per value as on the disk.
 
     A GPU then waits for no disk, no loader and no copy.
     """
 
     def __init__(self, patients: list[StoredPatient], view: View, device: torch.device):
-        slices = _tumour_slices(patients)
-        self.rows = {one: row for row, one in enumerate(slices)}
-        count, square = len(slices), (view.crop, view.crop)
+        self.rows = {one: row for row, one in enumerate(_tumour_slices(patients))}
+        count, square = len(self.rows), (view.crop, view.crop)
         empty = partial(torch.empty, device=device)
-        self.inputs = empty(count, view.count, *square, dtype=torch.int16)
+        self.inputs = empty(count, view.channels, *square, dtype=torch.int16)
         self.t1ce = empty(count, 1, *square, dtype=torch.int16)
         self.labels = empty(count, *square, dtype=torch.uint8)
-        for row, (patient, z) in enumerate(slices):
+        for (patient, z), row in self.rows.items():
             inputs, t1ce, labels = view.slice(patients[patient], z)
             self.inputs[row] = torch.from_numpy(to_int16(inputs))
             self.t1ce[row] = torch.from_numpy(to_int16(t1ce))
             self.labels[row] = torch.from_numpy(labels)
-        # A tensor there, since a GPU multiplies by the inverse of a plain number, and rounds twice.
+        # A tensor, since a GPU multiplies by the inverse of a plain number, and so rounds twice.
         self.scale = torch.tensor(float(to_int16(np.ones(1))[0]), device=device)
 
     def batches(self, picks: list[list[Pick]]) -> Iterator[Batch]:
-        """What `batches` loads, bit for bit."""
+        """Yield what `batches` loads, bit for bit."""
         rows = [[(self.rows[p.inputs], self.rows[p.t1ce]) for p in batch] for batch in picks]
-        # Of the whole epoch at once: a copy a batch would make the GPU wait.
+        # One copy for the whole epoch, since one copy per batch would make the GPU wait.
         for row in torch.tensor(rows, device=self.labels.device):
             inputs, t1ce = row.unbind(1)
             yield Batch(
@@ -235,14 +164,14 @@ class ResidentSlices:
 
     @staticmethod
     def size(patients: list[StoredPatient], view: View) -> int:
-        """The bytes that they would take."""
-        return len(_tumour_slices(patients)) * view.crop**2 * (2 * view.count + 2 + 1)
+        """Return the bytes that these slices would take."""
+        return len(_tumour_slices(patients)) * view.crop**2 * (2 * view.channels + 2 + 1)
 
 
 def loader(
     patients: list[StoredPatient], view: View, machine: Machine
 ) -> Callable[[list[list[Pick]]], Iterator[Batch]]:
-    """What makes batches of picks here: `ResidentSlices` where they are wanted, else `batches`."""
+    """Return the function that loads batches: of `ResidentSlices`, or `batches` from the disk."""
     if _are_resident(patients, view, machine):
         return ResidentSlices(patients, view, machine.device).batches
     return partial(batches, patients, view, workers=machine.workers, device=machine.device)

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import inspect
 import os
 import shutil
 import sysconfig
@@ -13,20 +14,22 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.errors import InputError
-from methods.contract import Batch, Entry
+from methods.contract import Batch, Model
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
-VERSIONS = 64
-"""Of a network's kernels, at most: one for each shape, and each choice of what gets a gradient."""
+# The most versions of a compiled network: one per shape, and per choice of what gets a gradient.
+# Older versions of torch have one limit for all networks, and lack these arguments.
+LIMITS = {
+    name: value
+    for name, value in {"recompile_limit": 64, "isolate_recompiles": True}.items()
+    if name in inspect.signature(torch.compile).parameters
+}
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and how to compute; none of it is meant to change a result beyond rounding.
-
-    What a setting means, `benchmarks.config.Speed` says.
-    """
+    """Where and how to compute (see `config.Speed`). No setting changes more than rounding."""
 
     device: torch.device
     precision: str = "float32"
@@ -43,63 +46,61 @@ class Machine:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype)
 
-    def scaler(self) -> torch.amp.GradScaler | None:
-        wanted = self.precision == "fp16" and self.device.type == "cuda"
-        return torch.amp.GradScaler(self.device.type) if wanted else None
-
-    def place(self, entry: Entry) -> Entry:
-        """Make an entry ready to train here.
+    def prepare(self, model: Model) -> Model:
+        """Make a model ready to train on this machine, in place.
 
         Its networks keep their names and weights, so that checkpoints fit under any setting.
 
         Raises
         ------
-        InputError : kernels are to be generated, and this machine lacks what that takes.
+        InputError : `compile` needs a compiler that this machine lacks.
         """
-        turned = self.channels_last and not _has_instance_norm(entry)
-        entry.to(self.device, torch.channels_last if turned else torch.preserve_format)
-        entry.scaler = self.scaler()
-        if self.compile != "none":
-            _check_compiler(self.device, self.compile)
-            options = {
-                # Dropout draws what it would draw without.
-                "fallback_random": True,
-                "triton.cudagraphs": self.compile == "graphs",
-                "compile_threads": torch.get_num_threads(),
-            }
-            for network in entry.networks.values():
+        channels_last = self.channels_last and not _has_instance_norm(model)
+        model.to(self.device, torch.channels_last if channels_last else torch.preserve_format)
+        scaled = self.precision == "fp16" and self.device.type == "cuda"
+        model.scaler = torch.amp.GradScaler(self.device.type) if scaled else None
+        # A CPU has no graphs to replay.
+        if self.compile == "kernels" or (self.compile, self.device.type) == ("graphs", "cuda"):
+            settings = self._compilation()
+            for network in model.networks.values():
                 for part in _called(network):
-                    # Not `part.compile()`, which leaves torch's own containers as they are.
-                    part.forward = torch.compile(
-                        part.forward,
-                        dynamic=False,
-                        options=options,
-                        recompile_limit=VERSIONS,
-                        isolate_recompiles=True,
-                    )
-        return entry
+                    # Not `part.compile()`, which does nothing for torch's own containers.
+                    part.forward = torch.compile(part.forward, dynamic=False, **settings)
+        return model
 
-    def step(self, entry: Entry, batch: Batch) -> dict[str, Tensor]:
-        """One training step; its losses."""
+    def _compilation(self) -> dict:
         if self.compile == "graphs":
-            # What a step before this one has left in a graph's memory may be written over.
+            return LIMITS | {"backend": "cudagraphs"}
+        _check_compiler(self.device)
+        options = {
+            # Dropout draws the same numbers as without compilation.
+            "fallback_random": True,
+            # Without graphs a GPU waits for launches, so generated kernels alone gain nothing.
+            "triton.cudagraphs": self.device.type == "cuda",
+            "compile_threads": torch.get_num_threads(),
+        }
+        return LIMITS | {"options": options}
+
+    def step(self, model: Model, batch: Batch) -> dict[str, Tensor]:
+        """Take one training step and return its losses."""
+        if self.compile != "none":
+            # The memory of the previous step's graphs may be overwritten.
             torch.compiler.cudagraph_mark_step_begin()
         with self.autocast():
-            return entry.train_step(batch)
+            return model.train_step(batch)
 
 
-def _has_instance_norm(entry: Entry) -> bool:
-    """Whether it would undo channels-last at every layer.
+def _has_instance_norm(model: Model) -> bool:
+    """Whether an instance norm would undo channels-last at every layer.
 
-    On a CPU it would also be wrong: given a gradient in that format, torch 2.13 computes another
-    one for a single image.
+    On a CPU, of a channels-last gradient of a single image, torch 2.13 even computes another one.
     """
-    layers = (layer for network in entry.networks.values() for layer in network.modules())
+    layers = (layer for network in model.networks.values() for layer in network.modules())
     return any(isinstance(layer, nn.InstanceNorm2d) for layer in layers)
 
 
 def _called(network: nn.Module) -> Iterator[nn.Module]:
-    """The outermost modules that are called: of a list, which cannot be, those in it."""
+    """Yield the outermost modules that are called; a list is not called, but its items are."""
     if type(network).forward is nn.Module.forward:
         for part in network.children():
             yield from _called(part)
@@ -107,19 +108,18 @@ def _called(network: nn.Module) -> Iterator[nn.Module]:
         yield network
 
 
-def _check_compiler(device: torch.device, wanted: str) -> None:
+def _check_compiler(device: torch.device) -> None:
     """Raise InputError unless torch can generate kernels for the device."""
-    if device.type == "cuda":
-        compilers = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
-        lacking = {"Triton": importlib.util.find_spec("triton") is None}
-    else:
-        compilers = [os.environ.get("CXX", "g++")]
-        lacking = {}
-    lacking["a compiler (of C or C++)"] = not any(map(shutil.which, filter(None, compilers)))
-    header = Path(sysconfig.get_path("include")) / "Python.h"
-    lacking[f"Python's headers ({header})"] = not header.is_file()
-    if missing := ", ".join(name for name, is_lacking in lacking.items() if is_lacking):
+    on_gpu, header = device.type == "cuda", Path(sysconfig.get_path("include")) / "Python.h"
+    c_compilers = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
+    compilers = c_compilers if on_gpu else [os.environ.get("CXX", "g++")]
+    installed = {
+        "Triton": not on_gpu or importlib.util.find_spec("triton"),
+        "a compiler (of C or C++)": any(map(shutil.which, filter(None, compilers))),
+        f"Python's headers ({header})": header.is_file(),
+    }
+    if missing := ", ".join(name for name, there in installed.items() if not there):
         raise InputError(
-            f"speed.compile is `{wanted}`, but what torch needs for it is not installed here: "
-            f"{missing}. Install it, or write `none`."
+            f"speed.compile is `kernels`, but torch needs for it what is not installed here: "
+            f"{missing}. Install it, or write `none`, or `graphs` on a GPU."
         )

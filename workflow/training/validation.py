@@ -1,7 +1,7 @@
-"""The number that chooses a segmentor's weights: mean validation Dice of WT, TC and ET.
+"""The mean validation Dice of WT, TC and ET, which chooses a segmentor's weights.
 
-Not the scoring protocols' Dice, on purpose: mending a metric of the tables must not retrain a
-network. A test holds the two equal.
+It is independent of the scoring protocols on purpose, so that a fixed metric retrains no network. A
+test holds the two Dice equal.
 """
 
 import numpy as np
@@ -11,28 +11,22 @@ from torch import Tensor
 from benchmarks.cohorts.store import StoredPatient
 from methods.contract import Segmentor
 from workflow.inference import BROKEN, classes, refuse_broken, upload
-from workflow.training.data import View
+from workflow.training.view import View
 
+# The classes of each region, whole tumour, tumour core and enhancing tumour.
 REGIONS = {"wt": (1, 2, 3), "tc": (1, 3), "et": (3,)}
 
 
 def mean_dice(
-    entry: Segmentor,
-    patients: list[StoredPatient],
-    view: View,
-    device: torch.device,
-    batch: int,
+    model: Segmentor, patients: list[StoredPatient], view: View, device: torch.device, batch: int
 ) -> float:
-    """Mean over regions of the mean over patients, whole volumes; in [0, 1].
+    """Return the mean over regions of the mean over patients, of whole volumes; in [0, 1].
 
-    A patient in whom a region is neither present nor predicted is not counted for it.
-
-    Raises
-    ------
-    ValueError : the entry returned another shape, another number of classes, or NaN.
+    A region that is neither present nor predicted in a patient is not counted. A wrong shape or
+    number of classes, or NaN, raises ValueError.
     """
-    # Counted where the classes are, and fetched once, so that a GPU never waits between patients.
-    counts = [_counts(classes(entry, p, view, device, batch), p, view) for p in patients]
+    # Counted on the device and fetched once, so that a GPU never waits between patients.
+    counts = [_counts(classes(model, p, view, device, batch), p, view) for p in patients]
     broken, both, sizes = (torch.stack(x, dim=-1).cpu().numpy() for x in zip(*counts, strict=True))
     for patient, voxels in zip(patients, broken, strict=True):
         refuse_broken(int(voxels), patient)
@@ -44,8 +38,8 @@ def mean_dice(
 
 @torch.inference_mode()
 def _counts(predicted: Tensor, patient: StoredPatient, view: View) -> tuple[Tensor, Tensor, Tensor]:
-    """Voxels of a patient that are BROKEN, and by region, in both masks and in each of them."""
-    labels = upload(patient.volume(view.crop)[1], predicted.device)
+    """Count BROKEN voxels and, by region, voxels in both masks and in each of them."""
+    labels = upload(patient.volume(view.crop).labels, predicted.device)
     masks = [(_inside(labels, region), _inside(predicted, region)) for region in REGIONS.values()]
     both = torch.stack([(truth & guess).sum() for truth, guess in masks])
     sizes = torch.stack([truth.sum() + guess.sum() for truth, guess in masks])

@@ -1,12 +1,12 @@
-// The page's behaviour: tables that sort, a viewer of slices, figures, provenance.
-// All texts come from data.js and reach the document as text, never as markup.
+// The page's behaviour: tables that sort, a viewer of slices, figures, and the manifest.
+// All texts come from data.js and are inserted as text, never as markup.
 "use strict";
 
 (() => {
   const data = globalThis.pageData;
   const $ = globalThis.dataTables.jQuery;
   const byId = (id) => document.getElementById(id);
-  const VIEWS = ["tables", "patients", "figures", "provenance"];
+  const VIEWS = ["tables", "patients", "figures", "manifest"];
 
   function make(tag, attributes = {}, ...children) {
     const node = document.createElement(tag);
@@ -54,24 +54,60 @@
     });
   }
 
-  function tableOf(block) {
-    const looks = block.columns.map(({ text, published }) =>
+  const ARROWS = { higher: " ↑", lower: " ↓", "": "" };
+  const NOTHING = ["", "–", "n/a"];
+  const REASONS = { quoted: "quoted from the paper" };
+
+  /** The columns of a block as shown: labels first; published numbers are beside ours. */
+  function columnsOf({ columns, rows }) {
+    const shown = [{
+      title: "row", better: "", text: true,
+      cell: ({ label }) => ({ text: label, order: label }),
+    }];
+    columns.forEach(({ title, better }, place) => {
+      const cells = rows.map((row) => row.cells[place]);
+      // A column without any value holds words, and is sorted by them.
+      const text = cells.every((cell) => cell.value === null)
+        && cells.some((cell) => !NOTHING.includes(cell.text));
+      const order = (cell) => (NOTHING.includes(cell.text) ? "" : text ? cell.text : cell.value ?? "");
+      shown.push({
+        title: title + ARROWS[better], better, text,
+        cell: (row) => ({ ...row.cells[place], order: order(row.cells[place]) }),
+      });
+      if (cells.some((cell) => cell.published_text)) {
+        shown.push({
+          title: `${title} published`, better, text: false, published: true,
+          cell: (row) => {
+            const { published, published_text: text } = row.cells[place];
+            return { text, order: published ?? "" };
+          },
+        });
+      }
+    });
+    return shown;
+  }
+
+  function tableOf({ rows }, columns) {
+    const styles = columns.map(({ text, published }) =>
       `${text ? "words" : "number"}${published ? " published" : ""}`);
-    const head = block.columns.map(({ title }, place) =>
-      make("th", { scope: "col", class: looks[place] }, title || "row"));
-    const rows = block.rows.map(({ role, reason, cells }) => {
-      const tds = cells.map((cell, place) =>
-        make(
+    const head = columns.map(({ title }, place) =>
+      make("th", { scope: "col", class: styles[place] }, title));
+    const body = rows.map((row) => {
+      const { role, status } = row;
+      const tds = columns.map((column, place) => {
+        const { text, order, best, interval_text: interval } = column.cell(row);
+        return make(
           "td",
-          { "data-order": cell.sort ?? "", class: looks[place] },
-          cell.bold ? make("strong", {}, cell.text) : cell.text,
-          cell.below ? make("small", {}, cell.below) : "",
-          place === 0 && reason ? make("small", { class: "reason" }, reason) : "",
-        ));
-      return make("tr", { class: reason.startsWith("failed") ? `${role} failed` : role }, ...tds);
+          { "data-order": order, class: styles[place] },
+          best ? make("strong", {}, text) : text,
+          interval && !NOTHING.includes(interval) ? make("small", {}, interval) : "",
+          place === 0 && status ? make("small", { class: "reason" }, REASONS[status] ?? status) : "",
+        );
+      });
+      return make("tr", { class: status.startsWith("failed") ? `${role} failed` : role }, ...tds);
     });
     return make("table", { class: "compact" },
-      make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows));
+      make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body));
   }
 
   function showTables() {
@@ -84,17 +120,20 @@
       const article = make("article", { id: table.name },
         make("h2", {}, table.title),
         make("p", { class: "caption" }, ...spans(table.caption)));
-      const grids = table.blocks.map((block) => [block, tableOf(block)]);
-      for (const [block, grid] of grids) {
+      const grids = table.blocks.map((block) => {
+        const columns = columnsOf(block);
+        const grid = tableOf(block, columns);
         article.append(make("h3", {}, block.heading), make("div", { class: "wide" }, grid));
-      }
-      const all = data.files.map((name) => make("a", { href: `tables/${name}`, download: true }, name));
+        return [grid, columns];
+      });
+      const all = data.longTable
+        ? ["; all scores: ", make("a", { href: `tables/${data.longTable}`, download: true }, data.longTable)]
+        : [];
       article.append(
         make("ul", { class: "notes" }, ...table.notes.map((note) => make("li", {}, note))),
-        make("p", { class: "files" }, "This table: ", ...joined(links),
-          all.length ? "; every score: " : "", ...joined(all)));
+        make("p", { class: "files" }, "This table: ", ...joined(links), ...all));
       view.append(article);
-      for (const [block, grid] of grids) sortable(grid, block.columns);
+      for (const [grid, columns] of grids) sortable(grid, columns);
       return article;
     });
     const choose = (chosen) => {
@@ -107,7 +146,7 @@
       pick.addEventListener("click", () => choose(articles[place]));
       picks.append(pick);
     }
-    choose(articles[0]);
+    if (articles.length) choose(articles[0]);
   }
 
   const joined = (nodes) => nodes.flatMap((node, place) => (place ? [", ", node] : [node]));
@@ -115,32 +154,34 @@
   // --------------------------------------------------------------- figures
 
   function showFigures() {
-    for (const { picture, others, caption } of data.figures) {
-      const links = others.map((name) => make("a", { href: `figures/${name}` }, name));
-      const image = make("img", { src: `figures/${picture}`,
+    for (const { name, caption } of data.figures) {
+      const pdf = `figures/${name}.pdf`;
+      const image = make("img", { src: `figures/${name}.png`,
         alt: caption.map(([text]) => text).join("") });
       // Figures of one column would else have much larger letters than those of two.
       image.addEventListener("load", () => (image.style.maxWidth = `${image.naturalWidth / 2}px`));
       byId("view-figures").append(make("figure", {},
-        make("a", { href: `figures/${others[0] ?? picture}`, title: "Open to print" }, image),
-        make("figcaption", {}, ...spans(caption), " ", ...joined(links))));
+        make("a", { href: pdf, title: "Open to print" }, image),
+        make("figcaption", {}, ...spans(caption), " ", make("a", { href: pdf }, `${name}.pdf`))));
     }
   }
 
-  function showProvenance() {
-    const { facts, checks, failed, settings } = data.provenance;
+  function showManifest() {
+    const { facts, checks, failed, settings } = data.manifest;
     const rows = Object.entries(facts).flatMap(([name, value]) =>
       [make("dt", {}, name), make("dd", {}, value)]);
     const list = (items) => make("ul", {}, ...items.map((item) => make("li", {}, item)));
-    byId("view-provenance").append(
+    byId("view-manifest").append(
       make("h2", {}, "How these numbers were made"),
-      make("p", { class: "caption" }, data.description, " All of it, with checksums of every file, is in ",
+      make("p", { class: "caption" }, `${data.description} The full record, with the checksum of every file, is in `,
         make("a", { href: "manifest.json" }, "manifest.json"),
-        "; the command “python -m benchmarks verify” compares the files with it."),
+        ". The command “python -m benchmarks verify” compares the files with it."),
       make("dl", {}, ...rows),
       make("h3", {}, "Checks"),
-      list(checks.map(({ name, holds, found }) =>
-        `${holds ? "holds" : "DOES NOT HOLD"}: ${name}${found ? `. Found: ${found}` : ""}`)),
+      list(checks.map(({ name, holds, found, critical }) => {
+        const verdict = holds ? "holds" : critical ? "DOES NOT HOLD" : "warning, does not hold";
+        return `${verdict}: ${name}${found ? `. Found: ${found}` : ""}`;
+      })),
       ...(failed.length ? [make("h3", {}, "Without scores"), list(failed)] : []),
       make("h3", {}, "Settings"),
       make("pre", {}, settings));
@@ -149,13 +190,13 @@
   // ---------------------------------------------------------------- viewer
 
   const KEPT = 3; // patients whose pictures stay in memory
-  const AHEAD = 6; // slices on either side that are decoded before somebody asks
+  const AHEAD = 6; // slices on either side that are decoded in advance
   const PAGE_STEP = 5;
   const HEADING = 4; // of a method, in em
   const GAP = 4;
 
   const state = { patient: 0, slice: 0, score: "", of: "mean" };
-  const hidden = new Set(); // places of columns that are not shown
+  const hidden = new Set(); // numbers of the columns that are not shown
   let patients; // the DataTable
   let drawing = null;
   let screens = []; // [canvas, how to draw it]
@@ -168,11 +209,11 @@
     return Number(number) === Infinity ? "∞" : Number(number).toFixed(measure.digits);
   }
 
-  // What a patient's file calls once it has loaded; see `ask`.
+  // A patient's file calls this once it has loaded; see `ask`.
   const asked = new Map();
   globalThis.receivePatient = (number, content) => asked.get(number)?.arrived(content);
 
-  /** The pictures of a patient. A script, since browsers let no page read other files of `file:`. */
+  /** Load the pictures of a patient from a script: a page from `file:` may not read other files. */
   function ask(number) {
     const known = asked.get(number);
     if (known) {
@@ -190,7 +231,7 @@
       script.onerror = () => {
         script.remove();
         asked.delete(number);
-        reject(new Error(`patients/${number}.js is missing: copy the whole folder.`));
+        reject(new Error(`patients/${number}.js is missing. Copy the whole folder.`));
       };
       document.head.append(script);
     });
@@ -232,14 +273,14 @@
     return made;
   }
 
-  function classesOf(content, place, system) {
-    const text = (system === null ? content.truth : content.seg[system])[place];
+  function classesOf(content, place, run) {
+    const text = (run === null ? content.truth : content.seg[run])[place];
     const classes = new Uint8Array(content.size[0] * content.size[1]);
     let at = 0;
-    for (const run of text ? text.split(" ") : []) {
-      const [name, length] = run.split(":");
+    for (const part of text ? text.split(" ") : []) {
+      const [number, length] = part.split(":");
       const end = at + parseInt(length, 36);
-      classes.fill(Number(name), at, end);
+      classes.fill(Number(number), at, end);
       at = end;
     }
     return classes;
@@ -311,7 +352,7 @@
     cover(canvas, painted(classes, colors, size), false);
   }
 
-  /** Draw what `state` says; calls during a drawing lead to one more, of the latest state. */
+  /** Draw the current `state`; calls during a drawing lead to one more, of the latest state. */
   function draw() {
     drawing ??= drawLatest().catch(complain).finally(() => (drawing = null));
     return drawing;
@@ -322,8 +363,8 @@
   }
 
   async function drawLatest() {
-    for (let done = ""; done !== wish(); ) {
-      done = wish();
+    for (let done = ""; done !== wanted(); ) {
+      done = wanted();
       const { patient, slice } = state;
       const content = await ask(patient);
       if (patient !== state.patient) continue;
@@ -332,20 +373,20 @@
       if (screens.patient !== patient || screens.stale) buildScreens(content);
       drawSlice(content, place, sheet);
       byId("stage").dataset.shown = `${patient}/${slice}`;
-      if (done === wish()) decodeAround(content, place).catch(complain);
+      if (done === wanted()) decodeAround(content, place).catch(complain);
     }
   }
 
-  // Whatever a drawing depends on; counts what has no name of its own.
+  // Everything that a drawing depends on; `changes` counts changes of the controls.
   let changes = 0;
-  const wish = () => `${state.patient}/${state.slice}/${changes}`;
+  const wanted = () => `${state.patient}/${state.slice}/${changes}`;
 
-  /** One after the other, the nearest first, until something else is wished for. */
+  /** Decode one slice after the other, the nearest first, until something else is to be drawn. */
   async function decodeAround(content, place) {
-    const done = wish();
+    const done = wanted();
     for (let step = 1; step <= AHEAD; step++) {
       for (const near of [place + step, place - step]) {
-        if (wish() !== done) return;
+        if (wanted() !== done) return;
         if (content.pictures[near] !== undefined) await greys(content, near);
       }
     }
@@ -363,7 +404,7 @@
     byId("slice").value = state.slice;
   }
 
-  // What lies under the masks is the same for many methods, and painted once.
+  // The image under the masks is the same for many methods, so it is painted once.
   const grey = (name) => (canvas, { content, sheet, images }) => {
     if (!images.has(name)) images.set(name, painted(tile(content, sheet, name), GREY, content.size));
     cover(canvas, images.get(name), true);
@@ -389,8 +430,8 @@
   const masksOf = (column) => (canvas, scene) => {
     const { content, place, outlines } = scene;
     const chosen = byId("under").value;
-    const own = column.t1ce === null ? "flair" : `t1ce:${column.t1ce}`;
-    grey(chosen === "own" ? own : chosen)(canvas, scene);
+    const synthesis = column.t1ce === null ? "flair" : `t1ce:${column.t1ce}`;
+    grey(chosen === "synthesis" ? synthesis : chosen)(canvas, scene);
     if (byId("predicted").checked) {
       paintClasses(canvas, classesOf(content, place, column.seg), content.size);
     }
@@ -427,7 +468,7 @@
     byId("references").replaceChildren(
       make("div", { class: "heading" },
         make("h3", {}, "Inputs and truth"),
-        make("p", { class: "score" }, `Above each method its ${measureOf(state.score)?.title ?? "score"}.`)),
+        make("p", { class: "score" }, `Above each method: ${measureOf(state.score)?.title ?? "score"}.`)),
       named("T1", grey("t1")),
       named("T2", grey("t2")),
       named("FLAIR", grey("flair")),
@@ -450,20 +491,20 @@
       const heading = make("div", { class: "heading", title: masks + column.notes.join(". ") },
         make("h3", {}, column.label),
         make("p", { class: "score" }, scoreOf(column)));
-      const missing = column.notes.filter((note) => note.includes("has no scores"));
-      return make("div", { class: missing.length ? "column failed" : "column", "data-role": column.role },
-        heading, ...pictures, ...missing.map((note) => make("p", { class: "reason" }, note)));
+      const { failures } = column;
+      return make("div", { class: failures.length ? "column failed" : "column", "data-role": column.role },
+        heading, ...pictures, ...failures.map((failure) => make("p", { class: "reason" }, failure)));
     }));
   }
 
-  /** The size of a picture in CSS pixels, and how many methods stand side by side. */
+  /** The size of a picture in CSS pixels, and how many methods are side by side. */
   function measureRoom(aspect, rows, count) {
     const stage = byId("stage");
     const style = getComputedStyle(stage);
     const heading = HEADING * parseFloat(style.fontSize);
     const above = stage.getBoundingClientRect().top + scrollY;
     const free = innerHeight - above - byId("key").offsetHeight - 2 * GAP;
-    // On a narrow screen the patients stand above; then the pictures get a screen of their own.
+    // On a narrow screen the list of patients is above; then the pictures get a whole screen.
     const room = [stage.clientWidth - 2 * GAP, Math.max(free, 0.7 * innerHeight)];
     const chosen = byId("size").value;
     const besides = (width) => Math.max(1, Math.floor((room[0] + GAP) / (width + GAP)) - 2);
@@ -478,7 +519,7 @@
       const lines = Math.max(3, bands * rows);
       const high = (room[1] - bands * heading) / lines - GAP;
       const width = Math.floor(Math.min(wide, high * aspect));
-      // A second band pays only where pictures grow well by it: side by side is easier to compare.
+      // A second band must make pictures much larger: side by side they are easier to compare.
       if (width > 1.15 * best.width) best = { width, across };
     }
     const width = Math.max(best.width, 60);
@@ -488,8 +529,8 @@
   function scoreOf({ t1ce, seg }) {
     const measure = measureOf(state.score);
     if (!measure) return "";
-    const system = measure.task === "synthesis" ? t1ce : seg;
-    const values = system === null ? undefined : measure.values[system];
+    const run = measure.task === "synthesis" ? t1ce : seg;
+    const values = run === null ? undefined : measure.values[run];
     return values ? written(values[state.patient], measure) : "–";
   }
 
@@ -505,18 +546,18 @@
     byId("score").replaceChildren(...groups.values());
   }
 
-  function fillSystems() {
+  function fillRuns() {
     const measure = measureOf(state.score);
-    const options = Object.keys(measure?.values ?? {}).map((system) =>
-      make("option", { value: system }, data.labels[system] ?? system));
-    byId("of").replaceChildren(make("option", { value: "mean" }, "the mean of the entries"), ...options);
+    const options = Object.keys(measure?.values ?? {}).map((run) =>
+      make("option", { value: run }, data.labels[run] ?? run));
+    byId("of").replaceChildren(make("option", { value: "mean" }, "mean of the methods"), ...options);
     if (!measure?.values[state.of]) state.of = "mean";
     byId("of").value = state.of;
   }
 
   /** The list of patients by the chosen score, the worst first. */
   function listPatients() {
-    fillSystems();
+    fillRuns();
     const measure = measureOf(state.score);
     const values = (state.of === "mean" ? measure?.mean : measure?.values[state.of]) ?? [];
     const columns = [
@@ -544,11 +585,11 @@
     patients = sortable(table, columns, { order: [[2, worst]],
       language: { search: "Filter:", zeroRecords: "No patient matches." } });
     byId("ordering").textContent = measure
-      ? `Protocol ${measure.protocol}, ${measure.better} is better. The worst stand first.` : "No scores.";
+      ? `Protocol ${measure.protocol}, ${measure.better} is better. The worst are first.` : "No scores.";
     mark();
   }
 
-  /** The patients as the list has them now. */
+  /** The numbers of the listed patients, in their order. */
   const listed = () => patients.rows({ order: "applied", search: "applied" }).nodes().toArray()
     .map((row) => Number(row.dataset.patient));
 
@@ -564,9 +605,9 @@
   function go({ patient = state.patient, slice }) {
     const moved = patient !== state.patient;
     const { first, count, start, patient: name } = data.patients[patient];
-    const wanted = slice ?? (moved ? start : state.slice);
+    const target = slice ?? (moved ? start : state.slice);
     state.patient = patient;
-    state.slice = Math.min(first + count - 1, Math.max(first, wanted));
+    state.slice = Math.min(first + count - 1, Math.max(first, target));
     const slider = byId("slice");
     slider.min = first;
     slider.max = first + count - 1;
@@ -576,20 +617,20 @@
     return draw();
   }
 
-  function leaf(step) {
+  function changeSlice(step) {
     return go({ slice: state.slice + step });
   }
 
-  function turn(step) {
+  function changePatient(step) {
     const order = listed();
     const next = order[order.indexOf(state.patient) + step];
     if (next !== undefined) go({ patient: next });
   }
 
-  /** Draw again, with other rows or sizes where `anew`. */
-  function redraw(anew) {
+  /** Draw again; `rebuild` where rows or sizes have changed. */
+  function redraw(rebuild) {
     changes += 1;
-    if (anew) screens.stale = true;
+    if (rebuild) screens.stale = true;
     return draw();
   }
 
@@ -599,13 +640,13 @@
   }
 
   const KEYS = {
-    ArrowUp: () => leaf(1),
-    ArrowDown: () => leaf(-1),
-    PageUp: () => leaf(PAGE_STEP),
-    PageDown: () => leaf(-PAGE_STEP),
+    ArrowUp: () => changeSlice(1),
+    ArrowDown: () => changeSlice(-1),
+    PageUp: () => changeSlice(PAGE_STEP),
+    PageDown: () => changeSlice(-PAGE_STEP),
     Home: () => go({ slice: data.patients[state.patient].start }),
-    ArrowLeft: () => turn(-1),
-    ArrowRight: () => turn(1),
+    ArrowLeft: () => changePatient(-1),
+    ArrowRight: () => changePatient(1),
     t: () => toggle(byId("outlines")),
     p: () => toggle(byId("predicted")),
     e: () => toggle(byId("rows").querySelector("[name=error]")),
@@ -629,7 +670,7 @@
       const steps = Math.trunc(turned / 50);
       if (Math.abs(steps) < 1) return;
       turned = 0;
-      leaf(-Math.sign(steps));
+      changeSlice(-Math.sign(steps));
     }, { passive: false });
     byId("slice").addEventListener("input", (event) => go({ slice: Number(event.target.value) }));
     byId("fullest").addEventListener("click", KEYS.Home);
@@ -674,8 +715,8 @@
         make("span", {}, swatch(color, false), `true ${region.toUpperCase()}`)),
       make("span", { class: "hint" },
         "↑ ↓ or wheel: slices; ← →: patients; Page ↑ ↓: five slices; Home: most tumour. "
-        + "Front up, the patient's left on the right. Masks as scored: the largest component. "
-        + "Pictures are compressed for the screen; no score is made from them."));
+        + "Front up, the patient's left on the right. Masks are the largest component, as scored. "
+        + "Pictures are compressed for viewing; scores are computed from the volumes."));
   }
 
   // ---------------------------------------------------------- the address
@@ -692,7 +733,7 @@
     history.replaceState(null, "", `#patients?${query}`);
   }
 
-  /** Show what the address says, as far as it names something that is there. */
+  /** Show the place that the address names, as far as it exists. */
   function restore() {
     for (const name of VIEWS) byId(`view-${name}`).hidden = name !== view();
     for (const link of document.querySelectorAll("header nav a")) {
@@ -704,7 +745,7 @@
     if (view() !== "patients" || !data.patients.length) return;
     const query = new URLSearchParams(location.hash.split("?").slice(1).join("?"));
     const score = measureOf(query.get("score")) ?? measureOf(state.score)
-      ?? measureOf(data.main) ?? data.measures[0];
+      ?? data.measures[0];
     state.score = score?.key ?? "";
     state.of = query.get("of") ?? state.of;
     byId("score").value = state.score;
@@ -722,11 +763,11 @@
   if (data.simulated) {
     byId("warning").hidden = false;
     byId("warning").textContent =
-      "SIMULATED patients: no number here says anything about real ones, nor which method is better.";
+      "SIMULATED patients: these numbers say nothing about real patients or about which method is better.";
   }
   showTables();
   showFigures();
-  showProvenance();
+  showManifest();
   fillScores();
   fillMethods();
   fillKey();

@@ -1,51 +1,58 @@
-"""Every patient's score of every system, as the page sorts patients by it."""
-
-from collections.abc import Sequence
+"""Each patient's score of each run, by which the page sorts patients."""
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.reporting.figures.values import by_patient, task
-from benchmarks.reporting.page.grids import INFINITY
-from benchmarks.reporting.rows import System
-from benchmarks.reporting.tables import title
-from benchmarks.scoring.protocol import METRICS
+from benchmarks.reporting.formatting import title
+from benchmarks.reporting.measures import by_patient
+from benchmarks.reporting.results import Results
+from benchmarks.scoring.metric import Metric, read_metrics
+from benchmarks.scoring.regions import REGIONS
+
+INFINITY = "Infinity"  # JSON has no such number; JavaScript's Number() reads the word
 
 
-def measures(
-    scores: pd.DataFrame,
-    systems: Sequence[System],
-    patients: Sequence[str],
-    protocols: Sequence[str],
-) -> list[dict]:
-    """Each metric of each region under each protocol, strict first, as plain JSON.
+def measures(results: Results) -> list[dict]:
+    """Return each scored metric of each region and protocol as plain JSON, the main protocol first.
 
-    `values` holds, by system, a value a patient, in the order of `patients`: the mean over the
-    seeds that have one, of what the tables show; None without any. `mean` is that of the entries.
+    `values` holds, by run, one value per patient of `results.patients`: the mean over the seeds
+    that have one, else None. `mean` is over the methods, without floors and ceilings.
     """
-    entries = [system.id for system in systems if system.role == "entry"]
-    made = []
-    for protocol in sorted(protocols, key=lambda name: name != "strict"):
-        of = scores[scores["protocol"] == protocol]
-        for metric, region in of[["metric", "region"]].drop_duplicates().itertuples(index=False):
-            values = by_patient(scores, systems, metric, region, protocol).reindex(list(patients))
-            if values.empty or values.isna().all(axis=None):
-                continue
-            shown = [system for system in entries if system in values.columns]
-            made.append(
-                {
-                    "key": f"{protocol}/{metric}/{region}",
-                    "protocol": protocol,
-                    "task": task(metric),
-                    "title": title(metric, region),
-                    "unit": METRICS[metric].unit,
-                    "better": METRICS[metric].better,
-                    "digits": METRICS[metric].digits,
-                    "values": {name: _plain(values[name]) for name in values.columns},
-                    "mean": _plain(values[shown].mean(axis=1)),
-                }
-            )
-    return made
+    methods = {row.run for row in results.rows if row.role == "method"}
+    listed = []
+    for protocol in sorted(results.protocols, key=lambda name: name != results.protocol):
+        for metric in read_metrics().values():
+            for region in _regions(results.scores, metric, protocol):
+                values = by_patient(results, metric.name, region, protocol)
+                values = values.reindex(list(results.patients))
+                if values.isna().all(axis=None):
+                    continue
+                ranked = values[[run for run in values.columns if run in methods]]
+                listed.append(
+                    {
+                        "key": f"{protocol}/{metric.name}/{region}",
+                        "protocol": protocol,
+                        "task": metric.task,
+                        "title": title(metric.name, region),
+                        "unit": metric.unit,
+                        "better": metric.better,
+                        "digits": metric.digits,
+                        "values": {run: _plain(values[run]) for run in values.columns},
+                        "mean": _plain(ranked.mean(axis=1)),
+                    }
+                )
+    return listed
+
+
+def _regions(scores: pd.DataFrame, metric: Metric, protocol: str) -> list[str]:
+    """Return the scored regions in the order of tables, then others, then whole slices.
+
+    These come last since they are mostly air.
+    """
+    of = scores[(scores["protocol"] == protocol) & (scores["metric"] == metric.name)]
+    scored = set(of["region"].unique())
+    regions = [region for region in dict.fromkeys([*metric.shown, *REGIONS]) if region in scored]
+    return sorted(regions, key=lambda region: region == "whole")
 
 
 def _plain(values: pd.Series) -> list[float | str | None]:

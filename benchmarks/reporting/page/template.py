@@ -1,4 +1,4 @@
-"""What the page consists of beside the data: our own files, and DataTables out of `itables`."""
+"""The files of the page beside its data: its own files, and DataTables from `itables`."""
 
 import re
 from importlib.resources import files
@@ -7,38 +7,36 @@ from pathlib import Path
 from benchmarks.errors import InputError
 
 FOLDER = Path(__file__).parent
-OWN = ("page.html", "page.css", "page.js")
-"""Files of this folder; their bytes decide, beside the code, what a page looks like."""
+ASSETS = ("page.html", "page.css", "page.js")
 
 
-def own() -> dict[str, bytes]:
-    """Our files by name."""
-    return {name: (FOLDER / name).read_bytes() for name in OWN}
+def page_assets() -> dict[str, bytes]:
+    """Return the page's own files by name; a change of them changes every page."""
+    return {name: (FOLDER / name).read_bytes() for name in ASSETS}
 
 
 def datatables() -> dict[str, bytes]:
-    """DataTables as two files that a page loads from the file system, by name.
+    """Return DataTables as two files, by name, that a page loads from the file system.
 
-    itables carries it as an ECMAScript module, which browsers do not load from `file:`. Its one
-    export becomes the global `dataTables`, in a function so that its other names stay its own.
+    itables ships it as an ECMAScript module, which browsers do not load from `file:`. Its one
+    export becomes the global `dataTables`, inside a function that hides its other names.
 
-    Raises InputError where the installed itables carries it in another form.
+    Raises
+    ------
+    InputError : the installed itables ships it in another form.
     """
     folder = files("itables") / "html"
     source = (folder / "dt_bundle.js").read_text(encoding="utf-8")
-    exports = re.findall(r"\bexport\{([^{}]*)\};?", source)
-    names = (
-        dict(reversed(item.split(" as ")) for item in exports[0].split(",") if " as " in item)
-        if len(exports) == 1
-        else {}
-    )
+    exports = list(re.finditer(r"\bexport\{([^{}]*)\};?", source))
+    items = exports[0][1].split(",") if len(exports) == 1 else []
+    names = dict(reversed(item.split(" as ")) for item in items if " as " in item)
     if "jQuery" not in names:
         raise InputError(
             f"{folder}/dt_bundle.js does not export `jQuery` as it did in the itables of "
             "requirements.txt. Install that version: pip install -r requirements.txt"
         )
-    made = f"globalThis.dataTables={{jQuery:{names['jQuery']}}};"
-    script = re.sub(r"\bexport\{[^{}]*\};?", lambda _: made, source)
+    global_name = f"globalThis.dataTables={{jQuery:{names['jQuery']}}};"
+    script = source.replace(exports[0][0], global_name)
     return {
         "datatables.js": f'(() => {{"use strict";\n{script}\n}})();\n'.encode(),
         "datatables.css": (folder / "dt_bundle.css").read_bytes(),

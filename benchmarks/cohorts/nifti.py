@@ -1,0 +1,174 @@
+"""Read a patient's NIfTI files, whoever named and labelled them.
+
+Every volume is turned to LPS axes (x to the patient's left, y to the back, z to the head). A file
+is read from disk once, and no more of it is unpacked than its header declares.
+"""
+
+import hashlib
+import math
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel import orientations
+
+from benchmarks.cohorts.patient import MODALITIES, Patient, PatientFiles
+from benchmarks.errors import InputError
+
+_AFFINE_TOLERANCE = 1e-3  # mm
+_VOXEL_MM = (0.01, 100)  # smallest and largest side of a voxel
+_HEADER_BYTES = 352
+_LARGEST_BYTES = 10**9  # unpacked; a volume of 240 x 240 x 155 float64 has 72 MB
+_TRAILING_BYTES = 10**6  # allowed after the voxels
+_MILLIMETRES = (0, 2)  # NIfTI's codes of spatial units: not given, and millimetres
+
+
+def read_patient(
+    files: PatientFiles, to_classes: Callable[[PatientFiles, np.ndarray], np.ndarray]
+) -> Patient:
+    """Read and check the five files of one patient.
+
+    Parameters
+    ----------
+    to_classes : maps the segmentation's values to the classes of `Patient.labels`, and raises
+        InputError for a value that the source does not define. No tumour is allowed.
+
+    Raises
+    ------
+    InputError : a file cannot be read or is not 3-D; its header gives a unit other than
+        millimetres, no place in space, or more voxels than memory should hold; shapes or affines
+        differ between files; a volume holds NaN, infinity or one value only.
+    """
+    digests, arrays, affines = {}, {}, {}
+    for kind, path in files.all_files.items():
+        # Nibabel and gzip raise a dozen kinds of exceptions on damaged bytes.
+        try:
+            image, digests[kind] = _read_image(path)
+            array = np.asanyarray(image.dataobj)
+        except Exception as error:
+            raise InputError(
+                f"Patient {files.patient}: {path} cannot be read as NIfTI ({error}). It is damaged "
+                "or was not copied to its end: copy or download it again."
+            ) from error
+        if fault := _fault_of_space(path, image):
+            raise _to_replace(files, fault)
+        arrays[kind], affines[kind] = _to_lps(_volume(files, path, array), image.affine)
+    _check_same_grid(files, arrays, affines)
+    labels = to_classes(files, arrays.pop("seg")).astype(np.uint8, copy=False)
+    for modality in MODALITIES:
+        if fault := _fault_of_intensities(files.all_files[modality], arrays[modality]):
+            raise _to_replace(files, fault)
+    return Patient(
+        patient=files.patient,
+        grade=files.grade,
+        volumes=arrays,
+        labels=labels,
+        affine=affines["t1"],
+        spacing=tuple(float(mm) for mm in nib.affines.voxel_sizes(affines["t1"])),
+        sha256=digests,
+    )
+
+
+def _to_replace(files: PatientFiles, fault: str) -> InputError:
+    return InputError(f"Patient {files.patient}: {fault}. Replace it by the original.")
+
+
+def _read_image(path: Path) -> tuple[nib.Nifti1Image, str]:
+    """Read an image, compressed or not, once its header fits its size; and its file's sha256."""
+    if path.stat().st_size > _LARGEST_BYTES:
+        raise ValueError(f"it has more than {_LARGEST_BYTES} bytes")
+    stored = path.read_bytes()
+    header = nib.Nifti1Header(_unpacked(stored, _HEADER_BYTES)[:348], check=False)
+    if header["sizeof_hdr"] != 348:
+        raise ValueError(f"its header begins with {header['sizeof_hdr']} instead of 348")
+    # Python's integers do not overflow.
+    shape = [int(n) for n in header["dim"][1 : 1 + header["dim"][0]]]
+    offset = max(_HEADER_BYTES, int(header["vox_offset"]))
+    end = offset + math.prod(shape) * header.get_data_dtype().itemsize
+    if min(shape) < 1 or end > _LARGEST_BYTES:
+        raise ValueError(f"its header says {shape} voxels that begin at byte {offset}")
+    data = _unpacked(stored, end + _TRAILING_BYTES)
+    if len(data) < end:
+        raise EOFError(f"{len(data)} bytes in place of {end}")
+    if len(data) == end + _TRAILING_BYTES:
+        raise ValueError("it goes on long after its voxels")
+    return nib.Nifti1Image.from_bytes(data), hashlib.sha256(stored).hexdigest()
+
+
+def _unpacked(stored: bytes, most: int) -> bytes:
+    """Return the first `most` bytes of a file; a whole compressed one matches its checksum."""
+    if not stored.startswith(b"\x1f\x8b"):
+        return stored[:most]
+    # In one piece, which takes two thirds of the time of gzip.GzipFile's many.
+    data = b""
+    while stored and len(data) < most:
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS + 16)  # 16 for gzip's header
+        data += member.decompress(stored, most - len(data))
+        if not member.eof and len(data) < most:
+            raise EOFError("its compressed data break off")
+        stored = member.unused_data.lstrip(b"\0")
+    return data
+
+
+def _volume(files: PatientFiles, path: Path, array: np.ndarray) -> np.ndarray:
+    """Return a file's one 3-D volume, as integers or float32."""
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 3 or array.dtype.kind not in "iuf" or not array.size:
+        raise _to_replace(
+            files,
+            f"{path} holds an array of shape {array.shape} and type {array.dtype}, not one 3-D "
+            "volume of numbers",
+        )
+    # A scale factor in the header makes nibabel compute in float64.
+    dtype = np.dtype(np.float32) if array.dtype.kind == "f" else array.dtype.newbyteorder("=")
+    with np.errstate(over="ignore"):  # overflow to infinity is reported with the intensities
+        return array.astype(dtype, copy=False)
+
+
+def _fault_of_space(path: Path, image: nib.Nifti1Image) -> str:
+    unit = int(image.header["xyzt_units"]) & 7
+    if unit not in _MILLIMETRES:
+        return f"{path} says that its unit is another than millimetres (xyzt_units {unit})"
+    affine, sizes = image.affine, nib.affines.voxel_sizes(image.affine)
+    flat = not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3
+    if flat or sizes.min() < _VOXEL_MM[0] or sizes.max() > _VOXEL_MM[1]:
+        return f"{path} gives its voxels no place or no size in space: affine {affine.tolist()}"
+    return ""
+
+
+def _fault_of_intensities(path: Path, volume: np.ndarray) -> str:
+    lowest, highest = volume.min(), volume.max()
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        return f"{path} holds NaN or infinite voxels"
+    if lowest == highest:
+        return f"every voxel of {path} is {lowest}: there is no image in it"
+    return ""
+
+
+def _to_lps(array: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    turn = orientations.ornt_transform(
+        orientations.io_orientation(affine), orientations.axcodes2ornt("LPS")
+    )
+    turned = nib.spatialimages.SpatialImage(array, affine).as_reoriented(turn)
+    return np.asanyarray(turned.dataobj), turned.affine
+
+
+def _check_same_grid(
+    files: PatientFiles, arrays: dict[str, np.ndarray], affines: dict[str, np.ndarray]
+) -> None:
+    for kind, path in files.all_files.items():
+        if arrays[kind].shape != arrays["t1"].shape:
+            raise InputError(
+                f"Patient {files.patient}: {path} has shape {arrays[kind].shape}, but "
+                f"{files.t1.name} has {arrays['t1'].shape}. Use co-registered volumes."
+            )
+        apart = np.abs(affines[kind] - affines["t1"]).max()
+        if not apart <= _AFFINE_TOLERANCE:
+            raise InputError(
+                f"Patient {files.patient}: {path} lies elsewhere in space than {files.t1.name} "
+                f"(their affines differ by up to {apart:g}). Use co-registered volumes, or copy "
+                "the affine of T1 into the file if its voxels do match."
+            )

@@ -1,0 +1,109 @@
+"""The catalogue of tables and figures: every file in `tables/` and `figures/` is one.
+
+A table is a file `tables/<name>.py` with a function `table(results) -> Sheet`, a figure is a file
+`figures/<name>.py` with a function `figure(results) -> matplotlib.figure.Figure`. The first
+paragraph of its docstring is its caption, in Snakemake's report and on the page. Two literals
+are optional:
+
+`NEEDS`  a tuple of `INPUTS` that it is made from; ("scores",) by default
+`ORDER`  its place among the others; the lowest comes first
+
+Planning reads the catalogue without importing the files, so it needs no pandas and no matplotlib.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from benchmarks.declarations import Declaration, declarations
+from benchmarks.errors import InputError
+from benchmarks.files import write_atomically
+
+FOLDER = Path(__file__).parent
+INPUTS = ("scores", "costs", "histories", "predictions", "attention")
+ENDINGS = {"table": (".csv", ".json", ".md", ".tex", ".rst"), "figure": (".png", ".pdf", ".rst")}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A table or a figure.
+
+    Attributes
+    ----------
+    caption : the first paragraph of its file's docstring, in reStructuredText.
+    needs : what it is made from, see `INPUTS`.
+    """
+
+    name: str
+    kind: Literal["table", "figure"]
+    caption: str
+    needs: tuple[str, ...]
+    order: int
+
+    @property
+    def function(self) -> Callable:
+        """The function of the file, which is imported at the first use."""
+        module = importlib.import_module(f"benchmarks.reporting.{self.kind}s.{self.name}")
+        return getattr(module, self.kind)
+
+    @property
+    def files(self) -> list[str]:
+        return [f"{self.name}{ending}" for ending in ENDINGS[self.kind]]
+
+    def write_caption(self, folder: Path) -> Path:
+        """Write `<name>.rst` for Snakemake's report; that of a table also includes the table."""
+        text = self.caption + "\n"
+        if self.kind == "table":
+            # The report is written from the repository, where results have these paths.
+            text += f"\n.. include:: {folder / self.name}.md\n   :literal:\n   :encoding: utf-8\n"
+        path = folder / f"{self.name}.rst"
+        with write_atomically(path) as file:
+            file.write(text.encode())
+        return path
+
+
+@cache
+def catalogue(folder: Path = FOLDER) -> tuple[Item, ...]:
+    """Return all tables, then all figures, in the order in which readers meet them.
+
+    Raises
+    ------
+    InputError : a file has no caption, lacks its function, has an unknown need, or the name of
+        another one; names file and line.
+    """
+    items: dict[str, Item] = {}
+    for kind in ("table", "figure"):
+        found = [_item(kind, one) for one in declarations(folder / f"{kind}s")]
+        for item in sorted(found, key=lambda item: (item.order, item.name)):
+            if item.name in items:
+                raise InputError(
+                    f"{folder}/{kind}s/{item.name}.py: there is a {items[item.name].kind} of that "
+                    "name. Rename the file."
+                )
+            items[item.name] = item
+    return tuple(items.values())
+
+
+def tables() -> list[Item]:
+    return [item for item in catalogue() if item.kind == "table"]
+
+
+def figures() -> list[Item]:
+    return [item for item in catalogue() if item.kind == "figure"]
+
+
+def _item(kind: Literal["table", "figure"], file: Declaration) -> Item:
+    file.function(kind, arguments=1)
+    caption = " ".join(file.docstring.partition("\n\n")[0].split())
+    if not caption:
+        raise file.fault(1, "there is no docstring; its first paragraph is the caption")
+    needs, order = file.value("NEEDS", ("scores",)), file.value("ORDER", 1000)
+    line = getattr(file.assigned("NEEDS"), "lineno", 1)
+    if not isinstance(needs, tuple) or not needs or set(needs) - set(INPUTS):
+        raise file.fault(line, f"NEEDS is {needs!r}; write a tuple of {', '.join(INPUTS)}")
+    if not isinstance(order, int):
+        raise file.fault(file.assigned("ORDER").lineno, f"ORDER is {order!r}; write an integer")
+    return Item(file.name, kind, caption, needs, order)

@@ -1,0 +1,50 @@
+"""The long table of scores, and how it is read: one row is one value of one patient."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.errors import InputError
+from benchmarks.reporting.reading import read_files
+from benchmarks.scoring.metric import read_metrics
+
+COLUMNS = [
+    "run", "seed", "patient", "grade", "protocol", "task",
+    "region", "metric", "postprocessing", "value", "note",
+]  # fmt: skip
+
+# What names a score; no two scores may share it.
+KEY = ["run", "seed", "patient", "protocol", "region", "metric", "postprocessing"]
+
+
+def read_scores(paths: Iterable[Path]) -> pd.DataFrame:
+    """Read score files into one table of the columns `COLUMNS`.
+
+    Raises
+    ------
+    InputError : there is no file; or, with file and line, other columns, a value or seed that is
+        not a number, or a score that occurs twice; or, with the run, an unknown metric or a value
+        outside its bounds.
+    """
+    if not (files := list(paths)):
+        raise InputError("No score files were given: score a run first.")
+    scores = read_files(files, "score", COLUMNS, KEY, {"value": "optional", "seed": "whole"})
+    metrics = read_metrics()
+    for metric, lines in scores.groupby("metric"):
+        first = lines.iloc[0]
+        if metric not in metrics:
+            raise InputError(
+                f"The scores of {first.run}, seed {first.seed}, have the metric {metric!r}; known "
+                f"are {', '.join(metrics)}. Score the run again."
+            )
+        low, high = metrics[metric].bounds
+        # Sums over voxels round.
+        wrong = lines[(lines["value"] < low - 1e-6) | (lines["value"] > high + 1e-6)]
+        if len(wrong):
+            first = wrong.iloc[0]
+            raise InputError(
+                f"The scores of {first.run}, seed {first.seed}, give patient {first.patient} a "
+                f"{metric} of {first.value}; its bounds are [{low}, {high}]. Score the run again."
+            )
+    return scores

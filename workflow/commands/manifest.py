@@ -1,0 +1,180 @@
+"""Record what all results were made from: collect what each job wrote down.
+
+`benchmarks.manifest.Manifest` lists the fields and their limits.
+"""
+
+import importlib.metadata
+import json
+import platform
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.checksums import checksum
+from benchmarks.cohorts.split import read_split
+from benchmarks.config import Benchmark
+from benchmarks.manifest import Check, Data, File, Manifest, Step, write_manifest
+from benchmarks.reporting.catalogue import catalogue
+from benchmarks.reporting.costs import read_costs
+from workflow.checks import all_checks, check
+from workflow.layout import Layout
+from workflow.machine import ROOT, describe_machine, git_state, remembered_command
+from workflow.plan import Plan
+from workflow.predictions import VERBS as PREDICT
+from workflow.predictions import read_index
+from workflow.records import DATA, Checksums, Record, read_records
+from workflow.status import Status, run_status
+from workflow.stored import patient_checksums, stored_patients
+
+MAKE = {"table": "tabulate", "figure": "draw"}  # the commands that make each kind of item
+
+
+def run(benchmark: Benchmark) -> None:
+    """Write the manifest of all results that exist, and print the checks that do not hold."""
+    plan, layout = Plan(benchmark), Layout(benchmark.name)
+    status = run_status(plan)
+    found = _Collected(plan, status)
+    checks = [*all_checks(plan, status), *found.checks()]
+    manifest = Manifest(
+        benchmark=benchmark.name,
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        command=remembered_command(),
+        code=git_state(ROOT),
+        environment=_environment(),
+        machine=describe_machine(),
+        settings=benchmark.model_dump(mode="json"),
+        runs=_describe(plan, status),
+        checks=checks,
+        data=found.data(),
+        files=found.files,
+        arrays=found.arrays,
+        steps=found.steps(),
+        folders=[path.as_posix() for path in (layout.store, layout.tables, layout.figures)],
+        shown=[path.as_posix() for path in (layout.tables, layout.figures)],
+    )
+    write_manifest(manifest, layout.manifest)
+    for one in checks:
+        print(f"{'holds' if one.holds else 'DOES NOT HOLD'}: {one.name}. {one.found}".strip())
+
+
+class _Collected:
+    """The records of the patients, runs, tables and figures that exist today, and their files.
+
+    Attributes
+    ----------
+    records : by step.
+    unrecorded : the jobs without a record.
+    named : the files that the steps took or made, but for input data.
+    files : those of them that exist, as they are now.
+    arrays : the checksums of predicted volumes, as their indices have them now.
+    """
+
+    def __init__(self, plan: Plan, status: Status):
+        self.benchmark, self.layout = plan.benchmark, Layout(plan.benchmark.name)
+        self.records: dict[str, Record] = {}
+        self.unrecorded: list[str] = []
+        for row in read_split(self.layout.split):
+            self._add("prepare", row.patient)
+        self._add("split")
+        for one, seed in status.scored:
+            verbs = [*(["train"] if one.trained else []), *(PREDICT[k] for k in one.makes), "score"]
+            for verb in verbs:
+                self._add(verb, one.name, f"seed{seed}")
+        shown = {"tabulate scores", *(f"{MAKE[item.kind]} {item.name}" for item in catalogue())}
+        for verb in MAKE.values():
+            records = read_records(self.layout.record(verb))
+            self.records |= {one.step: one for one in records if one.step in shown}
+        names = {name for one in self.records.values() for name in (*one.takes, *one.makes)}
+        self.named = sorted(name for name in names if not name.startswith(DATA))
+        self._describe_files(plan)
+
+    def _add(self, *parts: str) -> None:
+        records = read_records(self.layout.record(*parts))
+        self.records |= {one.step: one for one in records}
+        if not records:
+            self.unrecorded.append(" ".join(parts))
+
+    def _describe_files(self, plan: Plan) -> None:
+        """List the files as they are now; arrays are not read, but known by their descriptions."""
+        stored = patient_checksums(self.benchmark, stored_patients(self.benchmark))
+        volumes: Checksums = {}
+        for one, seed in plan.pairs:
+            folder = self.layout.run(one.name, seed)
+            for kind in (kind for kind in one.makes if folder.index(kind).is_file()):
+                listed = read_index(folder, kind)["volumes"].items()
+                volumes |= {folder.prediction(kind, p).as_posix(): sha for p, sha in listed}
+        self.arrays = {name: volumes[name] for name in self.named if name in volumes}
+        self.files = {
+            name: File(bytes=path.stat().st_size, sha256=stored.get(name) or checksum(path))
+            for name in self.named
+            if name not in volumes and (path := Path(name)).is_file()
+        }
+        self._now = self.arrays | {name: file.sha256 for name, file in self.files.items()}
+
+    def data(self) -> Data:
+        """Return the input data, with the checksums that were taken while reading it."""
+        prepared = [one for step, one in self.records.items() if step.startswith("prepare ")]
+        files = {
+            name.removeprefix(DATA): sha256
+            for one in prepared
+            for name, sha256 in one.takes.items()
+            if name.startswith(DATA)
+        }
+        return Data(folder=str(self.benchmark.cohort.path or self.layout.phantom), files=files)
+
+    def steps(self) -> dict[str, Step]:
+        return {
+            name: Step(
+                takes=[x for x in one.takes if x.startswith(DATA) or x in self._now],
+                makes=[x for x in one.makes if x in self._now],
+                outdated=self._others(one.takes),
+            )
+            for name, one in self.records.items()
+        }
+
+    def checks(self) -> list[Check]:
+        """Return whether the files are those that the steps took and made."""
+        records = self.records.items()
+        lacking = [name for name in self.named if name not in self._now]
+        altered = [f"{made} ({n})" for n, one in records for made in self._others(one.makes)]
+        outdated = [f"{taken} ({n})" for n, one in records for taken in self._others(one.takes)]
+        return [
+            check("every step has recorded what it took and made", self.unrecorded),
+            check("all files that the results follow from exist", lacking),
+            check("every file is as the step that made it left it", altered),
+            check("every step took the files that exist now", outdated),
+        ]
+
+    def _others(self, named: Checksums) -> list[str]:
+        """Return the files that are of another version now."""
+        return [name for name, sha256 in named.items() if self._now.get(name, sha256) != sha256]
+
+
+def _describe(plan: Plan, status: Status) -> dict:
+    layout = Layout(plan.benchmark.name)
+    runs: dict[str, dict[str, dict]] = {}
+    for one, seed in plan.pairs:
+        reason, cost = status.reasons.get((one, seed)), None
+        if one.trained and reason is None:
+            costs = read_costs([layout.run(one.name, seed).cost])
+            cost = json.loads(costs.to_json(orient="records"))[0]
+        runs.setdefault(one.name, {})[str(seed)] = {
+            "digest": plan.digest(one, seed),
+            "scored": reason is None,
+            "reason": reason,
+            "cost": cost,
+        }
+    return runs
+
+
+def _environment() -> dict:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    names = [m.group() for line in lines if (m := re.match(r"[A-Za-z0-9_.-]+", line))]
+    return {"python": platform.python_version(), "packages": {n: _version(n) for n in names}}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,80 @@
+"""Score a run's predictions."""
+
+import math
+from collections.abc import Iterator
+
+from benchmarks.cohorts.store import StoredPatient, center_crop_or_pad
+from benchmarks.config import Benchmark
+from benchmarks.files import write_csv
+from benchmarks.scoring.protocol import Protocol
+from benchmarks.scoring.score import score_segmentation, score_synthesis
+from workflow.layout import Layout, RunFolder
+from workflow.plan import Plan, Run
+from workflow.predictions import read_prediction, volume_checksums
+from workflow.records import Record, checksums
+from workflow.status import write_scores_digest
+from workflow.stored import patient_checksums, stored_patients
+
+COLUMNS = (
+    "run", "seed", "patient", "grade", "protocol", "task",
+    "region", "metric", "postprocessing", "value", "note",
+)  # fmt: skip
+
+
+def run(benchmark: Benchmark, run: str, seed: int) -> list[Record]:
+    """Score a run's test patients: one row per patient, protocol, region and metric."""
+    plan = Plan(benchmark)
+    chosen = plan[run]
+    folder = Layout(benchmark.name).run(run, seed)
+    patients = stored_patients(benchmark, "test")
+    rows = [
+        {"run": run, "seed": seed, "patient": patient.patient, "grade": patient.grade or ""} | score
+        for patient in patients
+        for score in _scores(folder, chosen, patient, plan.protocols)
+    ]
+    folder.scores_digest.unlink(missing_ok=True)
+    write_csv(folder.scores, COLUMNS, ([_cell(row[name]) for name in COLUMNS] for row in rows))
+    write_scores_digest(plan, chosen, seed)
+    takes = patient_checksums(benchmark, patients)
+    for kind in chosen.makes:
+        takes |= volume_checksums(folder, kind, [patient.patient for patient in patients])
+    return [Record(f"score {run}, seed {seed}", takes, checksums([folder.scores]))]
+
+
+def _cell(value: object) -> object:
+    """Return a number with 12 digits, an undefined one as nothing."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.12g}"
+    return value
+
+
+def _scores(
+    folder: RunFolder, run: Run, patient: StoredPatient, protocols: list[Protocol]
+) -> list[dict]:
+    scan = patient.volume()
+    rows = []
+    if "t1ce" in run.makes:
+        t1ce = read_prediction(folder, "t1ce", patient)
+        for size, alike in _by_size(patient, [x for x in protocols if x.synthesis]):
+            volumes = [center_crop_or_pad(x, size, fill=-1) for x in (scan.t1ce, t1ce, scan.labels)]
+            rows += score_synthesis(alike, *volumes)
+    if "seg" in run.makes:
+        seg = read_prediction(folder, "seg", patient)
+        for size, alike in _by_size(patient, [x for x in protocols if x.segmentation]):
+            labels = center_crop_or_pad(scan.labels, size, fill=-1)
+            predicted = center_crop_or_pad(seg, size, fill=0)
+            rows += score_segmentation(
+                alike, labels, predicted, patient.spacing, patient.diagonal_mm
+            )
+    order = {protocol.name: place for place, protocol in enumerate(protocols)}
+    return sorted(rows, key=lambda row: (row["task"] == "segmentation", order[row["protocol"]]))
+
+
+def _by_size(
+    patient: StoredPatient, protocols: list[Protocol]
+) -> Iterator[tuple[tuple[int, int], list[Protocol]]]:
+    """Yield the protocols that compare slices of one size, with that size, rows and columns."""
+    sizes = {"crop": (patient.grid.crop,) * 2, "volume": patient.shape[1:]}
+    for frame, size in sizes.items():
+        if alike := [protocol for protocol in protocols if protocol.frame == frame]:
+            yield size, alike

@@ -1,0 +1,40 @@
+"""Train one run."""
+
+from benchmarks.config import Benchmark
+from benchmarks.errors import InputError
+from workflow.layout import Layout
+from workflow.plan import Plan
+from workflow.predictions import volume_checksums
+from workflow.records import Record, checksums
+from workflow.stored import cohort_checksums, patient_checksums
+from workflow.training import checkpoint
+from workflow.training.devices import claim_device
+from workflow.training.job import Output
+from workflow.training.loop import fit
+from workflow.training.setup import make_job, make_machine, make_model
+
+
+def run(benchmark: Benchmark, run: str, seed: int) -> list[Record]:
+    """Train, resuming where an earlier attempt was interrupted; write weights, losses and cost.
+
+    To train a finished run anew, delete its folder below `results/runs`.
+    """
+    plan, layout = Plan(benchmark), Layout(benchmark.name)
+    chosen = plan[run]
+    if not chosen.trained:
+        raise InputError(f"`{run}` is not trained: it is a control, or says `trained: false`.")
+    job = make_job(plan, chosen, seed)
+    model = make_model(plan, chosen, seed)
+    folder, speed = layout.run(run, seed), benchmark.speed
+    output = Output(folder.checkpoints, folder.weights, folder.history, folder.cost)
+    with checkpoint.exclusive(folder.path), claim_device(speed) as device:
+        fit(model, job, make_machine(speed, device), output)
+
+    takes = cohort_checksums(benchmark) | patient_checksums(benchmark, [*job.train, *job.val])
+    if chosen.upstream:
+        names = [patient.patient for patient in (*job.train, *job.val)]
+        takes |= volume_checksums(layout.run(chosen.upstream, seed), "t1ce", names)
+    if chosen.continues:
+        takes |= checksums([layout.run(chosen.continues, seed).weights])
+    makes = checksums([folder.weights, folder.history, folder.cost])
+    return [Record(f"train {run}, seed {seed}", takes, makes)]

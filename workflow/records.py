@@ -1,0 +1,61 @@
+"""What each job took and made, written down by the job itself; the manifest collects it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from benchmarks.checksums import checksum
+from benchmarks.errors import InputError
+from benchmarks.files import write_atomically
+
+Checksums = dict[str, str]
+DATA = "data:"  # names of input data begin with it
+
+
+@dataclass(frozen=True)
+class Record:
+    """One step's inputs and outputs: the sha256 by path, relative to the repository.
+
+    Large arrays are not read again for it: the small file that describes them (a patient's `.json`
+    in the store, the index of a run's predictions) holds their checksums.
+
+    Attributes
+    ----------
+    step : e.g. `train cutgan, seed 0`.
+    takes, makes : input data is named `data:<path relative to the cohort's folder>`.
+    """
+
+    step: str
+    takes: Checksums = field(default_factory=dict)
+    makes: Checksums = field(default_factory=dict)
+
+
+def checksums(paths: Iterable[Path]) -> Checksums:
+    """Return the sha256 of files by path."""
+    return {path.as_posix(): checksum(path) for path in paths}
+
+
+def write_records(path: Path, records: Iterable[Record]) -> None:
+    """Write the records of one job as JSON, atomically."""
+    with write_atomically(path) as file:
+        file.write((json.dumps([asdict(one) for one in records], indent=1) + "\n").encode())
+
+
+def read_records(path: Path) -> list[Record]:
+    """Read the records of one job; none where there is no file.
+
+    Raises
+    ------
+    InputError : the file is damaged.
+    """
+    if not path.is_file():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [Record(**one) for one in content]
+    # Deeply nested JSON raises RecursionError.
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path} is damaged ({error}). Delete it, and run the job that wrote it again."
+        ) from None

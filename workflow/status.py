@@ -1,0 +1,104 @@
+"""Which runs are scored, and why the others are not: tables show the reason of a failure."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.files import write_atomically
+from benchmarks.reporting.rows import Row
+from workflow.layout import Layout
+from workflow.plan import Plan, Run
+from workflow.stored import with_cohort
+from workflow.verbs import VERBS
+
+NOT_RUN = "it has not been run yet"
+
+Pair = tuple[Run, int]  # a run and one of its seeds
+
+
+@dataclass(frozen=True)
+class Status:
+    """Which pairs have scores of today's settings, code and patients, and why others have none."""
+
+    scored: Sequence[Pair]
+    reasons: dict[Pair, str]
+
+
+def run_status(plan: Plan) -> Status:
+    """Return which runs are scored, and why the others are not."""
+    scored = [pair for pair in plan.pairs if _is_scored(plan, *pair)]
+    return Status(scored, {pair: _reason(plan, *pair) for pair in plan.pairs if pair not in scored})
+
+
+def mark_failed(rows: Sequence[Row], status: Status) -> list[Row]:
+    """Return the rows with the reason where a run, or one of its seeds, failed."""
+    failed: dict[str, str] = {}
+    for (run, _), reason in status.reasons.items():
+        if reason != NOT_RUN:
+            failed.setdefault(run.name, reason)
+    return [replace(row, failure=failed.get(row.run, "")) for row in rows]
+
+
+@contextmanager
+def record_failure(path: Path) -> Iterator[None]:
+    """Write the reason to `path`, unless the block ends well.
+
+    A first reason is written at the start, since a process that is killed, as for want of memory,
+    cannot report.
+    """
+    _write(path, "it has begun, but not ended; killed, out of memory, or still running")
+    try:
+        yield
+    except KeyboardInterrupt:
+        _write(path, "it was interrupted")
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())
+        # Our own messages are complete; others need the exception's type.
+        ours = type(error).__module__.split(".")[0] in ("benchmarks", "methods", "workflow")
+        _write(path, text if ours else f"{type(error).__name__}: {text}")
+        raise
+    path.unlink()
+
+
+def write_scores_digest(plan: Plan, run: Run, seed: int) -> None:
+    """Record that a run's scores are of today's settings, code and patients."""
+    folder = Layout(plan.benchmark.name).run(run.name, seed)
+    _write(folder.scores_digest, _scores_digest(plan, run, seed))
+
+
+def _write(path: Path, text: str) -> None:
+    with write_atomically(path) as file:
+        file.write(text.encode())
+
+
+def _is_scored(plan: Plan, run: Run, seed: int) -> bool:
+    folder = Layout(plan.benchmark.name).run(run.name, seed)
+    written = folder.scores.exists() and folder.scores_digest.exists()
+    return written and folder.scores_digest.read_text() == _scores_digest(plan, run, seed)
+
+
+def _scores_digest(plan: Plan, run: Run, seed: int) -> str:
+    """Hash everything that a run's scores follow from."""
+    parts = [
+        with_cohort(plan.digest(run, seed), plan.benchmark),
+        [protocol.model_dump(mode="json") for protocol in plan.protocols],
+        plan.code("score"),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _reason(plan: Plan, run: Run, seed: int) -> str:
+    """Why `run` has no scores: its own reason, or that of a run that it builds on."""
+    folder = Layout(plan.benchmark.name).run(run.name, seed)
+    for verb in (name for name, verb in VERBS.items() if verb.shown):
+        path = folder.failure(verb)
+        if path.exists():
+            return f"{verb}: {path.read_text()}"
+    for name in run.builds_on:
+        if _reason(plan, plan[name], seed) != NOT_RUN:
+            return f"it builds on {name}, which failed"
+    return NOT_RUN

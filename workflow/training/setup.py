@@ -1,0 +1,114 @@
+"""Set a run up: its view of the patients, its training, its model with the right weights."""
+
+from dataclasses import dataclass, fields
+
+import torch
+
+from benchmarks.config import Speed
+from benchmarks.errors import InputError
+from methods import loading
+from methods.contract import Model
+from workflow.layout import Layout
+from workflow.plan import Plan, Run
+from workflow.stored import stored_patients, with_cohort
+from workflow.training import checkpoint
+from workflow.training.job import Job
+from workflow.training.machine import Machine
+from workflow.training.seeding import seed_torch
+from workflow.training.view import View
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """What weights were trained on: modalities in their order, and patients by split."""
+
+    inputs: list[str]
+    patients: dict[str, list[str]]
+
+
+def make_machine(speed: Speed, device: torch.device) -> Machine:
+    """Take from `speed` the settings that a training on `device` uses."""
+    names = [field.name for field in fields(Machine) if field.name != "device"]
+    return Machine(device, **{name: getattr(speed, name) for name in names})
+
+
+def make_view(plan: Plan, run: Run, seed: int) -> View:
+    """Return what the model of a run sees of a patient."""
+    upstream = None
+    if run.upstream:
+        upstream = Layout(plan.benchmark.name).run(run.upstream, seed).predictions("t1ce")
+    return View(run.inputs, plan.benchmark.results.slices.crop, upstream)
+
+
+def make_job(plan: Plan, run: Run, seed: int) -> Job:
+    """Return the training of a run."""
+    benchmark, training = plan.benchmark, plan.benchmark.results.training
+    unpaired = run.method.description.pairing == "unpaired"
+    return Job(
+        name=run.name,
+        stream=_stream(run),
+        digest=with_cohort(plan.digest(run, seed), benchmark),
+        seed=seed,
+        train=stored_patients(benchmark, "train"),
+        val=stored_patients(benchmark, "val"),
+        view=make_view(plan, run, seed),
+        pairing=training.unpaired if unpaired else "paired",
+        batch=training.batch,
+        epochs=plan.epochs(run),
+        steps_per_epoch=training.steps_per_epoch,
+        validated="seg" in run.makes,
+    )
+
+
+def make_model(plan: Plan, run: Run, seed: int) -> Model:
+    """Build the model of a run with its initial weights, or with those of the run it continues."""
+    model = _build(run, seed)
+    if run.continues:
+        _load_weights(model, plan, run.continues, seed, strict=False)
+    return model
+
+
+def trained_model(plan: Plan, run: Run, seed: int, device: torch.device) -> tuple[Model, TrainedOn]:
+    """Build the model of a run, on `device`, with its final weights if it is trained.
+
+    Raises
+    ------
+    InputError : the weights are missing, damaged, or of another training.
+    """
+    model = _build(run, seed)
+    trained_on = TrainedOn(list(run.inputs), {})
+    if run.trained:
+        content = _load_weights(model, plan, run.name, seed)
+        trained_on = TrainedOn(content["inputs"], content["patients"])
+    return model.to(device), trained_on
+
+
+def _build(run: Run, seed: int) -> Model:
+    seed_torch(seed, _stream(run), "weights")
+    return loading.build(run.method, run.params, run.channels)
+
+
+def _load_weights(model: Model, plan: Plan, run: str, seed: int, strict: bool = True) -> dict:
+    """Load the final weights of `run`, once they prove to be of today's training."""
+    path = Layout(plan.benchmark.name).run(run, seed).weights
+    fix = f"Delete it and train `{run}` again."
+    content = checkpoint.load(path)
+    if content.get("digest") != with_cohort(plan.digest(plan[run], seed), plan.benchmark):
+        raise InputError(
+            f"{path} holds the weights of another training: its settings, code or patients differ "
+            f"from today's. {fix}"
+        )
+    try:
+        model.load_state_dict(content["model"], strict)
+    # What a state dict that does not fit raises is up to torch and to the model.
+    except Exception as error:
+        raise InputError(f"{path} does not fit {type(model).__name__}: {error}. {fix}") from None
+    tensors = [x for network in model.networks.values() for x in network.state_dict().values()]
+    if not all(x.isfinite().all() for x in tensors):
+        raise InputError(f"{path} holds weights that are NaN or infinite. {fix}")
+    return content
+
+
+def _stream(run: Run) -> str:
+    """The same for a segmentor behind any synthesis, so that only the T1ce differs."""
+    return f"{run.method.name}.{run.variant}"

@@ -1,0 +1,66 @@
+"""The commands of `python -m workflow`: the one table that the command line and the DAG read."""
+
+from dataclasses import dataclass
+
+ARGUMENTS = {
+    "patient": "the patient's name, as its folder has it",
+    "run": "e.g. cutgan, maf_net.joint, or cutgan+unet for the segmentor behind cutgan",
+    "seed": "one of the benchmark's seeds",
+}
+_PATIENT, _RUN = ("patient",), ("run", "seed")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command, whose function is `run` in `workflow/commands/<name>.py`.
+
+    Attributes
+    ----------
+    help : what it does, in one sentence.
+    arguments : of `ARGUMENTS`, beside the benchmark.
+    code : the modules whose edit reruns its rule, with all that they import; `.*` means every file
+        of a folder. An edit of the command's own file reruns it too. Trainings and predictions have
+        `Plan.digest` instead.
+    shown : whether a table shows the reason if it fails.
+    """
+
+    help: str
+    arguments: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    shown: bool = False
+
+
+VERBS = {
+    "simulate": Verb("Simulate a patient.", _PATIENT),
+    "prepare": Verb(
+        "Check, normalise and store a patient.", _PATIENT, code=("benchmarks.cohorts.store",)
+    ),
+    "split": Verb(
+        "Divide the patients into train, val and test.", code=("benchmarks.cohorts.split",)
+    ),
+    "train": Verb("Train a run, or resume its training.", _RUN, shown=True),
+    "synthesize": Verb("Predict T1ce volumes.", _RUN, shown=True),
+    "segment": Verb("Predict segmentations.", _RUN, shown=True),
+    "score": Verb(
+        "Score a run's predictions.", _RUN, code=("benchmarks.scoring.score",), shown=True
+    ),
+    "export": Verb("Write a run's predictions as NIfTI.", _RUN),
+    "tabulate": Verb(
+        "Write the tables.",
+        code=("benchmarks.reporting.sheet", "benchmarks.reporting.tables.*"),
+    ),
+    "draw": Verb(
+        "Draw the figures.",
+        code=("benchmarks.reporting.drawing.*", "benchmarks.reporting.figures.*"),
+    ),
+    "manifest": Verb(
+        "Record what all results were made from.", code=("benchmarks.manifest", "workflow.checks")
+    ),
+    "page": Verb("Write the page.", code=("benchmarks.reporting.page.*",)),
+    "show": Verb("Print the tables."),
+}
+
+
+def module(verb: str) -> str:
+    """Return the name of a verb's module."""
+    return f"workflow.commands.{verb}"
