@@ -1,9 +1,11 @@
-# The README's two commands. Both make their own environment in .venv.
+# The README's commands. All make their own environment in .venv.
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
+# One worker per core; each file stays in one worker, and the longest files start first.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test slurm
+.PHONY: demo test test-fast lint slurm
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -12,7 +14,14 @@ demo: .venv/installed
 	$(BIN)/python -m benchmarks verify results/manifest/phantom.json
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+test-fast: .venv/installed
+	$(PYTEST) -m "not slow"
+
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 
 # Debian or Ubuntu, as root: it installs SLURM, and starts a cluster of this one machine.
 slurm: .venv/installed
@@ -20,7 +29,7 @@ slurm: .venv/installed
 	$(BIN)/python -m pytest tests/test_slurm.py
 
 .venv/installed: requirements.txt
-	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is %d.%d; say make PYTHON=/path/to/python3.11" % v)'
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is %d.%d; run make PYTHON=/path/to/python3.11" % v)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	touch $@
