@@ -20,7 +20,7 @@ from benchmarks.scoring.protocol import load_protocol
 NEEDS = ("scores", "predictions")
 ORDER = 1
 
-ERROR = 0.5  # the largest error that is told apart, as a share of the grey window
+ERROR = 0.5  # end of the error's colour scale, as a share of the grey window
 ABREAST = 8  # syntheses side by side
 
 _ERRORS = WINDOW | {"cmap": "inferno", "vmin": 0, "vmax": ERROR}
