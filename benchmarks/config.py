@@ -54,14 +54,17 @@ class Cohort(Settings):
     patients : how many to simulate.
     seed : of the simulation.
     path : the folder of the patients, usually given on the command line as `--config data=PATH`.
+    release : of the data set, whose labels the segmentations have, where the patients' names do not
+        tell it: one of `benchmarks.cohorts.releases`. Also `--config release=NAME`.
     """
 
     source: Annotated[str, AfterValidator(_known_source)]
     patients: Annotated[int, Field(ge=3, le=999)] = 20
     seed: Seed = 0
     path: Path | None = None
+    release: str | None = None
 
-    @field_validator("patients", "seed", "path")
+    @field_validator("patients", "seed", "path", "release")
     @classmethod
     def _is_taken_by_source(cls, value: Any, info: ValidationInfo) -> Any:
         source = info.data.get("source")  # missing if it is invalid itself
@@ -199,12 +202,22 @@ class Benchmark(Settings):
         """The name that its results go by: the file's, and the scale's."""
         return "-".join(path.stem for path in self._document.paths)
 
+    @property
+    def paths(self) -> list[Path]:
+        """The benchmark file, and the scale's if there is one."""
+        return self._document.paths
+
     def where(self, *keys: str) -> str:
         """Return `file, line N, key` of a setting, for messages."""
         return self._document.where(keys)
 
 
-def load(benchmark: str, data: str | None = None, scale: str | None = None) -> Benchmark:
+def load(
+    benchmark: str,
+    data: str | None = None,
+    scale: str | None = None,
+    release: str | None = None,
+) -> Benchmark:
     """Read and check a benchmark file.
 
     Parameters
@@ -213,6 +226,7 @@ def load(benchmark: str, data: str | None = None, scale: str | None = None) -> B
     data : the BraTS folder, in place of the file's `cohort.path`.
     scale : a name below `benchmarks/scales/` (or a path) whose settings replace the file's, for
         smaller machines. Results then go by the name `<benchmark>-<scale>`.
+    release : the release of the data set, in place of the file's `cohort.release`.
 
     Raises
     ------
@@ -227,8 +241,9 @@ def load(benchmark: str, data: str | None = None, scale: str | None = None) -> B
     if "name" in content:
         where = document.where(["name"])
         raise InputError(f"{where}: remove this key; a benchmark goes by its file's name.")
-    if data and isinstance(content.setdefault("cohort", {}), dict):
-        content["cohort"]["path"] = data
+    given = {key: value for key, value in (("path", data), ("release", release)) if value}
+    if given and isinstance(content.setdefault("cohort", {}), dict):
+        content["cohort"] |= given
     loaded = document.validated(Benchmark, RENAMED)
     loaded._document = document
     return loaded

@@ -7,14 +7,21 @@ import io
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from benchmarks.errors import InputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk, quota or largest allowed file
+# What file systems say that cannot sync a folder, such as CIFS, or shared folders of VirtualBox.
+UNSYNCED = (
+    errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES,
+    errno.EBADF, errno.EISDIR,
+)  # fmt: skip
 
 
 @contextmanager
@@ -29,7 +36,9 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
     ------
     InputError : there is no room for the file.
     """
-    with _replacing(path) as temporary, temporary.open("wb") as file:
+    # For reading too: into a file for writing alone numpy writes by itself, and tells no reason if
+    # it cannot.
+    with _replacing(path) as temporary, temporary.open("w+b") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -96,11 +105,25 @@ def _lives(process: int) -> bool:
 
 def _sync(folder: Path) -> None:
     """Sync a folder's entries, so that a rename survives a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in UNSYNCED:
+            raise
+        say_once(
+            f"This file system cannot sync folders ({error.strerror}): after a loss of power, the "
+            "last files may be missing. Then run the same command again."
+        )
+
+
+@cache
+def say_once(text: str) -> None:
+    """Print a line on stderr, the first time in this process."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _is_full(error: BaseException | None) -> bool:

@@ -9,8 +9,9 @@ Known limits
 - It shows damage, mistakes and mix-ups, not fraud: whoever writes a manifest can write anything.
 - The commit and each run's digest stand for the code; `verify` compares neither with today's code.
 - A predicted volume's checksum is that of its array alone, as its index has it.
-- The NIfTI copies below `results/cases`, the page, and logs are not covered.
-- Files that were added to the folder of input data are not detected.
+- The page and the NIfTI copies below `results/cases`, which are written later, are compared with
+  the checksums that were written beside them. Logs are not covered.
+- Files that were added to the folder of input data, to the page or to the copies are not detected.
 """
 
 import hashlib
@@ -51,10 +52,16 @@ class File(_Part):
 
 
 class Data(_Part):
-    """The patients' files as they were read: `folder` as the user gave it, names relative to it."""
+    """The patients' files as they were read: `folder` as the user gave it, names relative to it.
+
+    Attributes
+    ----------
+    read_as : sentences on the releases, time points, grids and grades of the patients.
+    """
 
     folder: str
     files: dict[Relative, Sha256]
+    read_as: list[str] = []
 
 
 class Step(_Part):
@@ -114,6 +121,7 @@ class Manifest(_Part):
     steps : what each step took and made.
     folders : where every file is listed here, so that any other is new.
     shown : the folders of tables and figures.
+    listings : where the page and the exported cases list their files (see `Listing`).
     seal : the checksum of all the rest, so that an edit of the manifest itself shows.
     """
 
@@ -133,6 +141,7 @@ class Manifest(_Part):
     steps: dict[str, Step]
     folders: list[Relative]
     shown: list[Relative]
+    listings: list[Relative] = []
     seal: str = ""
 
     @model_validator(mode="after")
@@ -142,6 +151,15 @@ class Manifest(_Part):
             if unknown := {*step.takes, *step.makes} - known:
                 raise ValueError(f"step `{name}` names {min(unknown)}, which has no checksum")
         return self
+
+
+class Listing(BaseModel):
+    """The sha256 of files, by their names below the folder in which the listing is.
+
+    The page and the exported cases are copies, and are written when the manifest exists already.
+    """
+
+    files: dict[Relative, Sha256]
 
 
 def seal(content: dict) -> str:
@@ -239,6 +257,13 @@ class Verdict:
         return [name for name in self.manifest.files if name.startswith(folders)]
 
     @property
+    def damaged_copies(self) -> list[str]:
+        """The folders of the page and of exported cases in which a file changed or is missing."""
+        folders = [f"{PurePosixPath(listing).parent}/" for listing in self.manifest.listings]
+        damaged = (*self.changed, *self.missing)
+        return [one for one in folders if any(name.startswith(one) for name in damaged)]
+
+    @property
     def unfounded(self) -> list[str]:
         """The tables and figures that no longer follow from their inputs."""
         return [name for name in self.tables if self.causes.get(name)]
@@ -278,6 +303,15 @@ def compare(manifest: Manifest, root: Path, data: Path, quick: bool = False) -> 
         look(name, root / name, array_checksum, sha256)
     for name, sha256 in manifest.data.files.items():
         look(DATA + name, data / name, checksum, sha256)
+    for name in (one for one in manifest.listings if (root / one).is_file()):
+        folder = PurePosixPath(name).parent
+        try:
+            listing = Listing.model_validate_json((root / name).read_bytes())
+        except ValidationError:
+            verdict.changed.append(name)
+            continue
+        for file, sha256 in listing.files.items():
+            look(str(folder / file), root / folder / file, checksum, sha256)
     listed = manifest.files.keys() | manifest.arrays.keys()
     for path in sorted(path for folder in manifest.folders for path in (root / folder).rglob("*")):
         name = path.relative_to(root).as_posix()

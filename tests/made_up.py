@@ -19,13 +19,14 @@ def write_cohort(
     patients: list[str],
     shape: tuple[int, int, int] = SHAPE,
     labels: tuple[int, int, int, int] = LABELS,
+    affine: np.ndarray = AFFINE,
 ) -> Path:
     """Write one BraTS folder per patient: an ellipsoid of brain, its tumour three shells within."""
     for number, patient in enumerate(patients):
         folder = root / patient
         folder.mkdir(parents=True)
         for kind, array in _volumes(number, shape, labels).items():
-            nib.save(nib.Nifti1Image(array, AFFINE), folder / f"{patient}_{kind}.nii.gz")
+            nib.save(nib.Nifti1Image(array, affine), folder / f"{patient}_{kind}.nii.gz")
     return root
 
 

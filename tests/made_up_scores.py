@@ -20,9 +20,11 @@ COHORT = "simulated phantom, 20 patients, 4 test; NOT real patients"
 
 
 def frame(*scores: Sequence[list]) -> pd.DataFrame:
-    """Return a score table of the rows of several runs."""
+    """Return a score table of the rows of several runs; each patient is one subject."""
     rows = [row for rows in scores for row in rows]
-    return pd.DataFrame(rows, columns=score_files.COLUMNS)
+    columns = [column for column in score_files.COLUMNS if column != "subject"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(subject=table["patient"])[score_files.COLUMNS]
 
 
 def cost_frame(*costs: list) -> pd.DataFrame:
@@ -52,9 +54,10 @@ def made_up_results(
     """Return results of these scores and rows; seeds and test patients are those of the scores."""
     scores = frame() if scores is None else scores
     names = patients if patients is not None else scores["patient"].unique()
-    test = tuple(sorted(names))
+    subjects = dict(zip(scores["patient"], scores["subject"], strict=True))
+    test = {name: subjects.get(name, name) for name in sorted(names)}
     return Results(
-        cohort=Cohort(title, description, simulated, max(1, 5 * len(test)), test),
+        cohort=Cohort(title, description, simulated, test),
         rows=tuple(rows),
         protocols=tuple(protocols),
         scores=scores,

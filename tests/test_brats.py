@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import struct
 import time
 from pathlib import Path
 
@@ -135,7 +136,8 @@ def test_name_mapping_of_another_year_is_passed_over(tmp_path):
 
 
 def test_names_of_2023(tmp_path):
-    folder = write_patient(tmp_path / "BraTS-GLI-00000-000", names=NAMES_2023)
+    labels = np.minimum(arrays()["seg"], 3)
+    folder = write_patient(tmp_path / "BraTS-GLI-00000-000", names=NAMES_2023, seg=labels)
     (files,) = find_patients(tmp_path)
     assert files.t1ce == folder / "BraTS-GLI-00000-000-t1c.nii.gz"
     assert files.flair == folder / "BraTS-GLI-00000-000-t2f.nii.gz"
@@ -161,23 +163,184 @@ def test_listing_369_patients_takes_under_half_a_second(tmp_path):
     assert min(seconds) < 0.5
 
 
-def test_links_are_followed(tmp_path):
-    """Labs link data sets together, and DataLad and git-annex keep nothing but links."""
-    elsewhere = write_patient(tmp_path / "elsewhere" / "P1")
-    (tmp_path / "annex").mkdir()
+def link_patient(folder: Path, store: Path, relative: bool = False) -> None:
+    """A folder of links to the files of a patient, as git-annex has them if relative."""
+    folder.mkdir(parents=True)
+    for path in store.iterdir():
+        target = os.path.relpath(path, folder) if relative else path
+        (folder / path.name.replace(store.name, folder.name)).symlink_to(target)
+
+
+def test_links_are_followed_and_keep_the_users_paths(tmp_path):
+    """Labs link data sets together: folders, files, or the folder of all patients."""
+    store = tmp_path / "store"
+    for patient in ("P1", "P2"):
+        write_patient(store / patient)
+    subset = tmp_path / "subset"
+    link_patient(subset / "P1", store / "P1")
+    (subset / "P2").symlink_to(store / "P2")
+    (subset / "loop").symlink_to("loop")
+    (tmp_path / "data").symlink_to(subset)
+    for root in (subset, tmp_path / "data"):
+        found = find_patients(root)
+        assert [files.t2 for files in found] == [
+            root / name / f"{name}_t2.nii.gz" for name in ("P1", "P2")
+        ]
+        assert [files.t2.resolve().parents[1] for files in found] == [store] * 2
+        for files in found:
+            np.testing.assert_array_equal(read(files).volumes["t2"], arrays()["t2"])
+
+
+def test_a_subfolder_of_a_datalad_dataset(tmp_path):
+    annex = write_patient(tmp_path / ".git" / "annex" / "P1")
+    link_patient(tmp_path / "training" / "P1", annex, relative=True)
+    (files,) = find_patients(tmp_path / "training")
+    np.testing.assert_array_equal(read(files).volumes["t2"], arrays()["t2"])
+    (annex / "P1_t2.nii.gz").unlink()
+    with pytest.raises(InputError, match=r"P1_t2\.nii\.gz is no file: .*link to nothing.*datalad"):
+        find_patients(tmp_path / "training")
+
+
+def test_a_path_that_leads_up_out_of_a_link(tmp_path, monkeypatch):
+    """The folder above a link's target is not the folder above the link."""
+    touch_patient(tmp_path / "store" / "LGG" / "P1")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "link").symlink_to(tmp_path / "store" / "LGG")
+    monkeypatch.chdir(tmp_path / "inner")
+    for path in ("link", "link/../LGG", "../store", Path("link/..")):
+        (files,) = find_patients(path)
+        assert files.patient == "P1" and files.t1.is_file()
+    monkeypatch.chdir(tmp_path / "store" / "LGG")
+    assert [files.grade for files in find_patients(".")] == ["LGG"]
+
+
+@pytest.mark.parametrize("above", ["", "imagesTr", "HGG"])
+def test_all_files_of_all_patients_in_one_folder(tmp_path, above):
+    for patient in ("P1", "P2"):
+        write_patient(tmp_path / "apart" / patient)
     root = tmp_path / "data"
-    (root / "P2").mkdir(parents=True)
-    (root / "P1").symlink_to(elsewhere)
-    for kind in KINDS:
-        content = tmp_path / "annex" / f"{kind}.content"
-        content.write_bytes((elsewhere / f"P1_{kind}.nii.gz").read_bytes())
-        (root / "P2" / f"P2_{kind}.nii.gz").symlink_to(content)
-    first, second = find_patients(root)
-    assert (first.patient, second.patient) == ("P1", "P2")
-    np.testing.assert_array_equal(read(first).volumes["t2"], read(second).volumes["t2"])
-    (tmp_path / "annex" / "t2.content").unlink()
-    with pytest.raises(InputError, match=r"P2_t2\.nii\.gz is no file: .* link to nothing"):
+    (root / above).mkdir(parents=True)
+    for path in (tmp_path / "apart").rglob("*.nii.gz"):
+        path.rename(root / above / path.name)
+    (root / above / "name_mapping.csv").write_text("Grade,BraTS_2020_subject_ID\nLGG,P2\n")
+    found = find_patients(root)
+    grades = ["HGG"] * 2 if above == "HGG" else [None, "LGG"]
+    assert [(files.patient, files.grade) for files in found] == [
+        ("P1", grades[0]),
+        ("P2", grades[1]),
+    ]
+    np.testing.assert_array_equal(read(found[1]).volumes["t2"], arrays()["t2"])
+    (root / above / "P2_flair.nii.gz").unlink()
+    with pytest.raises(InputError, match="P2 lacks its flair"):
         find_patients(root)
+
+
+def test_the_litter_of_other_systems_is_no_patient(tmp_path):
+    folder = touch_patient(tmp_path / "P1")
+    for place in (folder, tmp_path):
+        for name in ("desktop.ini", "Thumbs.db", "._P1_t1.nii.gz", ".P1_seg.nii.gz.swp"):
+            (place / name).touch()
+    for name in ("$RECYCLE.BIN", "System Volume Information", ".Trash-1000", "lost+found"):
+        touch_patient(tmp_path / name / "P9")
+    assert [files.patient for files in find_patients(tmp_path)] == ["P1"]
+
+
+def test_suffixes_in_capitals(tmp_path):
+    folder = touch_patient(tmp_path / "P1")
+    for path in list(folder.iterdir()):
+        path.rename(folder / path.name.replace("_flair.nii.gz", "_FLAIR.NII.GZ"))
+    (files,) = find_patients(tmp_path)
+    assert files.flair == folder / "P1_FLAIR.NII.GZ"
+
+
+@pytest.mark.parametrize(
+    "there", ["P1_t1.nii.gz ", "P1_t1.hdr", "P1_t1.nii.gz.part", "P1_t1w.nii.gz", "P2_t1.nii.gz"]
+)
+def test_a_file_of_nearly_the_right_name_is_named(tmp_path, there):
+    folder = touch_patient(tmp_path / "P1")
+    (folder / "P1_t1.nii.gz").rename(folder / there)
+    with pytest.raises(InputError) as caught:
+        find_patients(tmp_path)
+    assert f"P1 lacks its t1: {folder} has neither P1_t1.nii.gz" in str(caught.value)
+    assert f"the nearest name is {there!r}" in str(caught.value)
+
+
+# What may not be read. Root may read everything, so the system's answers are made up.
+
+
+def forbid(monkeypatch, forbidden: Path, name: str = "listdir") -> None:
+    real = getattr(os, name)
+
+    def answer(path, **options):
+        if path == forbidden:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(os, name, answer)
+
+
+@pytest.mark.parametrize("name", ["backup", "subjects-of-others"])
+def test_an_unreadable_folder_beside_the_patients_is_skipped(tmp_path, monkeypatch, capsys, name):
+    touch_patient(tmp_path / "P1")
+    (tmp_path / name).mkdir()
+    forbid(monkeypatch, tmp_path / name)
+    for _ in range(2):
+        assert [files.patient for files in find_patients(tmp_path)] == ["P1"]
+    said = f"Skipped: {tmp_path / name} cannot be opened (Permission denied).\n"
+    assert capsys.readouterr().err == said
+
+
+def test_an_unreadable_lost_and_found_is_not_even_opened(tmp_path, monkeypatch, capsys):
+    touch_patient(tmp_path / "P1")
+    (tmp_path / "lost+found").mkdir()
+    forbid(monkeypatch, tmp_path / "lost+found")
+    assert len(find_patients(tmp_path)) == 1
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["BraTS2021_00002", "LGG", "UPENN-GBM-00001_11", "BRATS_001"])
+def test_an_unreadable_folder_of_patients_is_not_skipped(tmp_path, monkeypatch, name):
+    touch_patient(tmp_path / "P1")
+    (tmp_path / name).mkdir()
+    forbid(monkeypatch, tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name} cannot be opened \(Permission.*right to read"):
+        find_patients(tmp_path)
+
+
+def test_an_unreadable_root(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match=f"{tmp_path} cannot be opened: its permissions"):
+        find_patients(tmp_path)
+
+
+def test_an_unreadable_file_is_found_before_any_job(tmp_path, monkeypatch):
+    path = touch_patient(tmp_path / "P1") / "P1_t2.nii.gz"
+    monkeypatch.setattr(os, "access", lambda asked, mode: asked != path)
+    with pytest.raises(InputError, match=r"P1: .*P1_t2\.nii\.gz cannot be read: its permissions"):
+        find_patients(tmp_path)
+
+
+def test_a_folder_that_may_be_listed_but_not_entered(tmp_path, monkeypatch):
+    folder = touch_patient(tmp_path / "P1")
+    forbid(monkeypatch, folder / "P1_t1.nii.gz", "stat")
+    with pytest.raises(InputError, match=r"P1: .*P1_t1\.nii\.gz cannot be read: its permissions"):
+        find_patients(tmp_path)
+
+
+def test_an_unreadable_file_is_not_called_damaged(tmp_path, monkeypatch):
+    """Rights may end after planning, or differ on the machine of the job."""
+    write_patient(tmp_path / "P1")
+    (files,) = find_patients(tmp_path)
+
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(
+        InputError, match=r"P1: .*P1_t1\.nii\.gz cannot be read: its perm"
+    ) as caught:
+        read(files)
+    assert "damaged" not in str(caught.value)
 
 
 def test_no_such_folder(tmp_path):
@@ -283,14 +446,6 @@ def test_other_orientations_are_turned_to_lps(tmp_path, codes):
         np.testing.assert_array_equal(patient.volumes[modality], arrays()[modality])
 
 
-def test_label_4_and_label_3_of_2023_are_both_class_3(tmp_path):
-    expected = np.minimum(arrays()["seg"], 3)
-    for name, labels in (("old", arrays()["seg"]), ("new", expected.astype(np.float32))):
-        patient = read_one(write_patient(tmp_path / name / "P", seg=labels))
-        assert patient.labels.dtype == np.uint8
-        np.testing.assert_array_equal(patient.labels, expected)
-
-
 def test_trailing_axis_of_one_is_dropped(tmp_path):
     patient = read_one(write_patient(tmp_path / "P", flair=arrays()["flair"][..., None]))
     np.testing.assert_array_equal(patient.volumes["flair"], arrays()["flair"])
@@ -331,11 +486,7 @@ def damaged(array: np.ndarray, value: float) -> np.ndarray:
         ("t1", np.full(SHAPE, 7, np.int16), "every voxel of .*P_t1.* is 7"),
         ("t1", damaged(arrays()["t1"], np.nan), "P_t1.* holds NaN or infinite"),
         ("t2", damaged(arrays()["t2"], -np.inf), "P_t2.* holds NaN or infinite"),
-        ("seg", damaged(arrays()["seg"], 3), "both label 3 and label 4"),
-        ("seg", damaged(arrays()["seg"], 1.5), r"P_seg.* such as 1\.5"),
-        ("seg", damaged(arrays()["seg"], -1), "such as -1"),
-        ("seg", damaged(arrays()["seg"], 5), "such as 5"),
-        ("seg", damaged(arrays()["seg"], np.nan), "such as nan"),
+        ("seg", damaged(arrays()["seg"], np.nan), r"P_seg.* nan \(1 voxels\)"),
     ],
 )
 def test_faulty_volume(tmp_path, kind, array, message):
@@ -353,7 +504,86 @@ def test_affines_that_differ(tmp_path):
     assert read_one(folder).labels.any()
     shifted[0, 3] = 2.5
     rewrite(folder, "seg", arrays()["seg"], shifted)
-    with pytest.raises(InputError, match=r"P_seg.* elsewhere in space than P_t1.*up to 2\.5"):
+    with pytest.raises(InputError, match=r"P_seg.* elsewhere in space than P_t1.*up to 2\.5 vox"):
+        read_one(folder)
+
+
+def sheared(shear: float) -> tuple[np.ndarray, np.ndarray]:
+    """An affine with a shear, and what a qform can hold of it."""
+    affine = LPS.copy()
+    affine[0, 1] = shear
+    header = nib.Nifti1Header()
+    header.set_qform(affine, strip_shears=True)
+    return affine, header.get_qform()
+
+
+def turned(degrees: float) -> np.ndarray:
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turn = np.eye(4)
+    turn[:2, :2] = [[cos, -sin], [sin, cos]]
+    return LPS @ turn
+
+
+def shifted(*voxels: float) -> np.ndarray:
+    return LPS @ nib.affines.from_matvec(np.eye(3), voxels)
+
+
+@pytest.mark.parametrize(
+    ("affine", "other", "fits"),
+    [
+        (*sheared(2.8e-3), True),  # the affines differ by 1.4e-3
+        (LPS, turned(0.05), True),
+        (LPS, shifted(0, 0, 1e-3), True),
+        (LPS, shifted(1, 0, 0), False),
+        (LPS, shifted(0, 0, -0.5), False),  # voxels counted from their corners
+        (LPS, turned(0.5), False),  # 2 mm at the far corner
+        (LPS, LPS @ np.diag([1.01, 1, 1, 1]), False),
+        (LPS @ np.diag([0.5, 0.5, 3, 1]), shifted(0.5, 0, 0) @ np.diag([0.5, 0.5, 3, 1]), False),
+    ],
+)
+def test_affines_may_differ_by_less_than_half_a_voxel(tmp_path, affine, other, fits):
+    rng = np.random.default_rng(0)
+    volumes = {kind: rng.integers(0, 9, (240, 240, 2)).astype(np.uint8) for kind in MODALITIES}
+    labels = np.zeros((240, 240, 2), np.uint8)
+    folder = write_patient(tmp_path / "P", ".nii", affine=affine, **volumes, seg=labels)
+    nib.save(nib.Nifti1Image(labels, other), folder / "P_seg.nii")
+    if fits:
+        np.testing.assert_array_equal(read_one(folder).affine, affine.astype(np.float32))
+    else:
+        with pytest.raises(InputError, match=r"P_seg\.nii lies elsewhere .* voxels"):
+            read_one(folder)
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nii"])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("image", [nib.Nifti1Image, nib.Nifti2Image])
+def test_both_versions_of_nifti_in_both_byte_orders(tmp_path, image, order, ending):
+    folder = write_patient(tmp_path / "P", ending)
+    array = arrays()["t2"].astype(f"{order}i2")
+    header = image.header_class(endianness=order)
+    header.set_data_dtype(array.dtype)
+    nib.save(image(array, LPS, header), folder / f"P_t2{ending}")
+    volume = read_one(folder).volumes["t2"]
+    assert volume.dtype == np.int16
+    np.testing.assert_array_equal(volume, arrays()["t2"])
+
+
+@pytest.mark.parametrize(
+    ("place", "form", "value", "says"),
+    [
+        (16, "<q", 0, "cannot be read as NIfTI"),
+        (24, "<q", 2**40, r"its header says \[1099511627776, 5, 4\] voxels"),
+        (24, "<q", -1, "its header says"),
+        (168, "<q", 2**62, "begin at byte 4611686018427387904"),
+        (500, "<i", 1, "another than millimetres"),
+    ],
+)
+def test_a_damaged_header_of_nifti_2(tmp_path, place, form, value, says):
+    folder = write_patient(tmp_path / "P", ".nii")
+    data = bytearray(nib.Nifti2Image(arrays()["t2"], LPS).to_bytes())
+    struct.pack_into(form, data, place, value)
+    (folder / "P_t2.nii").write_bytes(data)
+    with pytest.raises(InputError, match=f"P_t2.*({says})"):
         read_one(folder)
 
 
@@ -431,5 +661,24 @@ def test_real_patients_read_as_nibabel_reads_them():
                 patient.volumes[modality], np.asanyarray(images[modality].dataobj)
             )
         stored = np.asanyarray(images["seg"].dataobj)
-        assert np.array_equal(patient.labels == 3, stored == 4)
+        enhancing = {"brats2021": 4, "brats2023": 3}[files.release]
+        assert np.array_equal(patient.labels == 3, stored == enhancing)
         assert np.array_equal(patient.labels > 0, stored > 0)
+
+
+def test_all_incomplete_patients_are_named_at_once(tmp_path):
+    for number in range(12):
+        (touch_patient(tmp_path / f"P{number:02}") / f"P{number:02}_t2.nii.gz").unlink()
+    with pytest.raises(InputError) as refused:
+        find_patients(tmp_path)
+    said = str(refused.value).splitlines()
+    assert all(f"Patient P{n:02} lacks its t2" in line for n, line in enumerate(said[:9]))
+    assert said[9:] == ["And 3 more."]
+
+
+def test_what_concerns_all_patients_is_said_once(tmp_path):
+    for number in range(3):
+        touch_patient(tmp_path / f"P{number}")
+    with pytest.raises(InputError, match="there is no `brats2o21`") as refused:
+        find_patients(tmp_path, "brats2o21")
+    assert len(str(refused.value).splitlines()) == 1

@@ -304,13 +304,14 @@ def test_long_names_stay_on_the_page():
 def test_front_is_up_and_the_patients_left_is_on_the_right(tmp_path):
     """A bright spot in the patient's left front, written as NIfTI as BraTS has it."""
     shape = (48, 48, 4)  # x to the left, y to the back (see AFFINE), z up
-    x, y, _ = np.indices(shape)
-    brain = np.hypot(x - 23.5, y - 23.5) < 20
-    image = np.where(brain, 100 + x + y, 0).astype(np.int16)
-    spot = (slice(30, 36), slice(8, 14))
-    image[spot] = 1000
+    x, y, _ = np.indices(shape) - 23.5
+    brain = np.hypot(x, y) < 18
+    spot = (slice(30, 36), slice(10, 16))
     assert nib.aff2axcodes(AFFINE) == ("L", "P", "S")
-    volumes = {kind: image for kind in ("t1", "t2", "flair", "t1ce")}
+    volumes = {}
+    for kind, slope in {"t1": x + y, "t2": x - y, "flair": y - x, "t1ce": -x - y}.items():
+        volumes[kind] = np.where(brain, 500 + 9 * slope, 0).astype(np.int16)
+        volumes[kind][spot] = 1000
     volumes["seg"] = np.zeros(shape, np.uint8)
     volumes["seg"][20:24, 20:24] = 2
     folder = tmp_path / "raw" / "P0"

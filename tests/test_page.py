@@ -187,7 +187,7 @@ def written(tmp_path_factory, sources) -> Path:
 
 def content(script: Path):
     """What a script of the page passes on."""
-    text = script.read_text()
+    text = script.read_text(encoding="utf-8")
     return json.loads(re.sub(r"^[^{]*|\)?;\s*$", "", text))
 
 

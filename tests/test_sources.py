@@ -92,7 +92,11 @@ def write_plain(root: Path) -> dict[str, np.ndarray]:
 def test_the_suites_sources_keep_the_interface():
     assert source_names() == ["brats", "phantom"]
     brats, phantom = map(load_source, source_names())
-    assert (brats.settings, brats.simulated, brats.simulate) == (("path",), False, None)
+    assert (brats.settings, brats.simulated, brats.simulate) == (
+        ("path", "release"),
+        False,
+        None,
+    )
     assert (phantom.settings, phantom.simulated) == (("patients", "seed"), True)
 
 
@@ -187,7 +191,10 @@ def test_an_unknown_source_lists_the_known_ones(tmp_path):
 @pytest.mark.parametrize(
     ("cohort", "says"),
     [
-        ("{source: brats, path: x, seed: 3}", ["`cohort.seed`", "`brats` takes path", "no `seed`"]),
+        (
+            "{source: brats, path: x, seed: 3}",
+            ["`cohort.seed`", "`brats` takes path and release", "no `seed`"],
+        ),
         ("{source: brats, path: x, patients: 5}", ["`cohort.patients`", "found 5"]),
         ("{source: phantom, path: x}", ["`cohort.path`", "takes patients and seed", "brats2020"]),
         ("{source: brats}", ["`cohort.path` is missing", "data=/path/to/BraTS"]),

@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -117,16 +118,6 @@ def test_brain_is_the_union_of_modalities_and_tumour(tmp_path):
     assert (scan.flair[6:] == -1).all()
 
 
-def test_volume_without_background_is_all_brain(tmp_path):
-    arrays = volumes()
-    arrays["t1"] = np.random.default_rng(0).permutation(X * Y * Z).reshape(X, Y, Z).astype(np.int16)
-    patient = store(tmp_path, arrays)
-    scan = patient.volume()
-    assert (scan.labels >= 0).all()
-    expected = normalised(arrays["t1"], background=-1)
-    np.testing.assert_allclose(scan.t1, expected, atol=QUANTUM)
-
-
 def test_volume_without_contrast_is_refused(tmp_path):
     arrays = volumes()
     arrays["t2"] = np.where(arrays["t2"] > 0, 40, 0).astype(np.int16)
@@ -226,6 +217,37 @@ def test_modalities_are_selected_in_the_order_asked_for(tmp_path):
     assert not np.array_equal(scan.t1ce, scan.t2)
 
 
+def test_files_behind_links_are_recorded_with_their_targets(tmp_path):
+    files = write(tmp_path / "shared", volumes())
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "P1").symlink_to(files.t1.parent)
+    linked = {k: tmp_path / "raw" / "P1" / path.name for k, path in files.all_files.items()}
+    prepare(replace(files, **linked), tmp_path / "store", Grid(crop=12), BRATS)
+    assert StoredPatient(tmp_path / "store", "P1").meta.links == {
+        kind: str(path.resolve()) for kind, path in files.all_files.items()
+    }
+    assert store(tmp_path / "plain").meta.links == {}
+
+
+def test_what_the_crop_cuts_off_is_counted(tmp_path):
+    whole = store(tmp_path / "a", grid=Grid(crop=16)).meta
+    small = store(tmp_path / "b", grid=Grid(crop=4)).meta
+    labels = StoredPatient(tmp_path / "b" / "store", "P1").volume().labels
+    kept = StoredPatient(tmp_path / "b" / "store", "P1").volume(4).labels
+    assert (whole.tumour_outside_crop, whole.brain_outside_crop) == (0, 0)
+    assert small.tumour_outside_crop == (labels > 0).sum() - (kept > 0).sum()
+    assert small.brain_outside_crop == (labels >= 0).sum() - (kept >= 0).sum() > 0
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+def test_a_modality_that_was_filled_up_with_another_is_refused(tmp_path, factor):
+    arrays = volumes()
+    arrays["t1ce"] = arrays["t1"] * factor
+    with pytest.raises(InputError, match=r"P1_t1\.nii and .*P1_t1ce\.nii hold one image"):
+        store(tmp_path, arrays)
+    assert not (tmp_path / "store").exists()
+
+
 def test_slice_outside_the_brain_is_background(tmp_path):
     scan = store(tmp_path).slice(0, 8)
     assert (scan.images == -1).all()
@@ -241,15 +263,36 @@ def test_slice_that_does_not_exist(tmp_path, z):
         patient.slices([3, z], 8)
 
 
-def test_array_is_mapped_at_first_use_and_not_pickled(tmp_path):
+def test_a_patient_keeps_no_file_open_and_is_pickled_without_its_array(tmp_path):
     patient = store(tmp_path)
-    before = len(pickle.dumps(patient))
-    assert "_array" not in vars(patient)
+    files = len(os.listdir("/proc/self/fd"))
     expected = patient.slice(4, 12).images
-    assert isinstance(patient._array, np.memmap)
-    assert len(pickle.dumps(patient)) == before
-    again = pickle.loads(pickle.dumps(patient)).slice(4, 12).images
-    np.testing.assert_array_equal(again, expected)
+    assert len(os.listdir("/proc/self/fd")) == files
+    sent = pickle.dumps(patient)
+    assert len(sent) < patient.meta.array_bytes
+    np.testing.assert_array_equal(pickle.loads(sent).slice(4, 12).images, expected)
+
+
+def flip_a_byte(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_flipped_byte_of_the_array_is_noticed(tmp_path):
+    patient = store(tmp_path)
+    flip_a_byte(tmp_path / "store" / "P1.npy")
+    with pytest.raises(InputError, match=r"P1\.npy.*changed after it was written.*prepare again"):
+        patient.slice(4, 12)
+
+
+def test_a_copy_sent_to_a_worker_trusts_what_was_verified(tmp_path):
+    """Else each loader process would read each array once more in each epoch."""
+    patient = store(tmp_path)
+    patient.verify()
+    sent = pickle.loads(pickle.dumps(patient))
+    flip_a_byte(tmp_path / "store" / "P1.npy")
+    sent.slice(4, 12)
 
 
 def test_opening_needs_no_heavy_library():
@@ -298,13 +341,13 @@ def test_label_of_a_block_is_its_majority_and_at_a_tie_the_highest(tmp_path):
 def test_incomplete_last_block_is_filled_up_with_background(tmp_path):
     arrays = volumes()
     for modality in MODALITIES:
-        arrays[modality][15:, 3:12, 8:] = 500
+        arrays[modality][15:19, 3:12, 8:] = 500
     patient = store(tmp_path, arrays, Grid(crop=6, downsample=3, step=4))
     assert patient.shape == (3, 6, 7)
     scan = patient.volume()
     padded = np.pad(arrays["t1"], [(0, 1), (0, 2), (0, 2)])
     expected = normalised(padded, 0).reshape(3, 4, 6, 3, 7, 3).mean(axis=(1, 3, 5))
-    # Of the last block's 36 voxels 2 x 3 x 2 are brain; of the one before it 3 x 3 x 2.
+    # Of the last block's 36 voxels 1 x 3 x 2 are brain; of the one before it 3 x 3 x 2.
     assert scan.labels[2, 2, 6] == -1
     assert scan.labels[2, 2, 5] == 0
     assert scan.t1[2, 2, 5] == pytest.approx(expected[2, 2, 5], abs=QUANTUM)
@@ -329,7 +372,7 @@ def test_faulty_meta(tmp_path):
     with pytest.raises(InputError, match=r"P1\.json cannot be used, .*`unknown` is 1"):
         StoredPatient(tmp_path / "store", "P1")
     rewrite_meta(tmp_path, format=0)
-    with pytest.raises(InputError, match=r"its `format` is 0 \(.*should be 2\)"):
+    with pytest.raises(InputError, match=r"its `format` is 0 \(.*should be 3\)"):
         StoredPatient(tmp_path / "store", "P1")
     (tmp_path / "store" / "P1.json").write_text("{")
     with pytest.raises(InputError, match="it is not JSON"):
@@ -520,14 +563,14 @@ def test_real_patient_is_stored_as_plain_numpy_says(tmp_path):
         brain |= stored[modality] != 0
         expected = normalised(stored[modality], 0)[:, 8:232, 8:232]
         assert np.abs(image - expected).max() <= QUANTUM
-    classes = np.array([0, 1, 2, -9, 3])[stored["seg"]]
+    classes = np.minimum(stored["seg"], 3)  # enhancing tumour is 4, in 2023 3
     np.testing.assert_array_equal(scan.labels, np.where(brain, classes, -1)[central].T)
     assert patient.meta.tumour_outside_crop == 0
     assert patient.diagonal_mm == pytest.approx(373.13, abs=0.005)
     assert (tmp_path / f"{files.patient}.npy").stat().st_size <= 40e6
     exported = to_nifti(patient.volume().labels, patient.meta, "labels")
     np.testing.assert_array_equal(exported.affine, nib.load(files.seg).affine)
-    assert np.array_equal(np.asanyarray(exported.dataobj), stored["seg"])
+    assert np.array_equal(np.minimum(np.asanyarray(exported.dataobj), 3), classes)
 
 
 @pytest.mark.parametrize("size", [1, 2, 201, 5000])

@@ -471,9 +471,9 @@ def test_a_benchmark_without_scores_still_has_its_tables(tmp_path):
 
 @pytest.fixture
 def score_file(tmp_path):
-    def write(name, rows, columns=COLUMNS):
+    def write(name, rows, **cells):
         path = tmp_path / name
-        pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+        frame(rows).assign(**cells).to_csv(path, index=False)
         return path
 
     return write
@@ -509,16 +509,14 @@ def test_a_score_that_occurs_twice_is_named(score_file):
     ("column", "wrong"), [("value", "good"), ("seed", ""), ("seed", "one"), ("seed", "1.5")]
 )
 def test_what_is_not_a_number_is_named(score_file, column, wrong):
-    rows = dice("unet", [0.5, 0.6])
-    rows[1][COLUMNS.index(column)] = wrong
-    path = score_file("one.csv", rows)
+    path = score_file("one.csv", dice("unet", [0.5, 0.6]), **{column: ["0", wrong]})
     with pytest.raises(InputError, match=rf"one\.csv, line 3: {column} is '{wrong}', which"):
         read_scores([path])
 
 
-def test_wrong_columns_are_named(score_file, tmp_path):
-    columns = ["rnu" if column == "run" else column for column in COLUMNS]
-    path = score_file("one.csv", dice("unet", [0.5]), columns)
+def test_wrong_columns_are_named(tmp_path):
+    path = tmp_path / "one.csv"
+    frame(dice("unet", [0.5])).rename(columns={"run": "rnu"}).to_csv(path, index=False)
     with pytest.raises(InputError, match=r"line 1: columns missing: \['run'\], .*\['rnu'\]"):
         read_scores([path])
     (tmp_path / "empty.csv").touch()
@@ -584,7 +582,7 @@ def test_without_published_numbers_a_cell_has_none():
 
 def test_every_metric_with_scores_is_a_column_in_the_registrys_order(tmp_path, strict):
     scores = frame(
-        strict.to_numpy().tolist(),
+        strict.drop(columns="subject").to_numpy().tolist(),
         dice("unet", [1.0, 2.0], "et", metric="volume_difference", protocol="strict"),
         dice("unet", [3.0, 4.0], metric="hd95", region="et", protocol="strict"),
         dice("unet", [9.0, 9.0], metric="hd95", protocol="paper"),
@@ -612,7 +610,8 @@ def test_a_metrics_file_alone_gives_it_a_column(tmp_path, monkeypatch, strict):
     for module in ("measures", "formatting", "tables._means", "tables.table8_metrics"):
         monkeypatch.setattr(f"benchmarks.reporting.{module}.read_metrics", lambda: known)
     scores = frame(
-        strict.to_numpy().tolist(), dice("unet", [0.5, 0.7], metric="kappa", protocol="strict")
+        strict.drop(columns="subject").to_numpy().tolist(),
+        dice("unet", [0.5, 0.7], metric="kappa", protocol="strict"),
     )
     block = blocks_of("table8_metrics", scores, folder=tmp_path)["segmentation"]
     assert json_cell(block, "unet", "Kappa WT")["text"] == "0.6 [2]"

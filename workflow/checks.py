@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.cohorts.crop import lost_brain
+from benchmarks.cohorts.duplicates import duplicates
 from benchmarks.cohorts.plausibility import suspicious
-from benchmarks.cohorts.split import read_split
+from benchmarks.cohorts.split import Row, read_split, torn
+from benchmarks.cohorts.store import StoredPatient
 from benchmarks.manifest import Check
 from workflow.layout import Layout
 from workflow.plan import Plan
@@ -25,9 +28,10 @@ Indices = list[tuple[Pair, Kind, dict]]
 def all_checks(plan: Plan, status: Status) -> Iterator[Check]:
     """Yield every check, with what it found."""
     layout, scored, reasons = Layout(plan.benchmark.name), status.scored, status.reasons
-    split = {row.patient: row.split for row in read_split(layout.split)}
-    test = {patient for patient, place in split.items() if place == "test"}
+    split, patients = read_split(layout.split), stored_patients(plan.benchmark)
+    test = {row.patient for row in split if row.split == "test"}
     read = rows(layout.input_checksums)
+    twice = duplicates({one.patient: one.meta.signature for one in patients})
     # What the runs wrote down when they predicted.
     indices = [
         (pair, kind, read_index(layout.run(pair[0].name, pair[1]), kind))
@@ -36,11 +40,17 @@ def all_checks(plan: Plan, status: Status) -> Iterator[Check]:
     ]
     yield check(
         "every patient that was read is in one of train, val and test, and in no other",
-        sorted({row["patient"] for row in read} ^ split.keys()),
+        sorted({row["patient"] for row in read} ^ {row.patient for row in split}),
     )
+    yield check("no patient has time points in two splits", _torn(split, patients))
     yield check(
         "no image of a test patient is a train or val patient's too, under another name",
-        _shared(read, test),
+        _shared(read, twice, test),
+    )
+    yield check(
+        "no patient is in the cohort twice, under two names",
+        (f"{a} and {b}" for a, b in twice),
+        critical=False,
     )
     yield check("no run learned from, or was chosen by, a test patient", _leaks(indices, test))
     yield check(
@@ -49,7 +59,12 @@ def all_checks(plan: Plan, status: Status) -> Iterator[Check]:
     )
     yield check(
         "the files of every patient look like the modalities that they are named after",
-        _implausible(plan),
+        (f"{one.patient}: {doubt}" for one in patients for doubt in doubts(one)),
+        critical=False,
+    )
+    yield check(
+        "the crop cuts no brain off",
+        lost_brain([patient.meta for patient in patients]),
         critical=False,
     )
     yield check(
@@ -68,7 +83,8 @@ def all_checks(plan: Plan, status: Status) -> Iterator[Check]:
         "every run is scored on the test patients, all and no others",
         _other_patients(layout, scored, test),
     )
-    yield check("in every table n is the number of test patients", _miscounts(layout, len(test)))
+    people = {row.subject for row in split if row.split == "test"}
+    yield check("in every table n is the number of test patients", _miscounts(layout, len(people)))
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -91,12 +107,27 @@ def _name(pair: Pair) -> str:
     return f"{run.name}, seed {seed}"
 
 
-def _shared(read: list[dict[str, str]], test: set[str]) -> Iterator[str]:
+def _torn(split: list[Row], patients: list[StoredPatient]) -> list[str]:
+    """By the subjects of the split file, and by those that the names tell."""
+    named = {patient.patient: patient.meta.subject for patient in patients}
+    by_name = [row._replace(subject=named[row.patient]) for row in split]
+    pairs = [*torn(split), *torn(by_name)]
+    found = (f"{a.patient} ({a.split}) and {b.patient} ({b.split})" for a, b in pairs)
+    return list(dict.fromkeys(found))
+
+
+def _shared(
+    read: list[dict[str, str]], twice: list[tuple[str, str]], test: set[str]
+) -> Iterator[str]:
+    """By the checksums of single files, and by the voxels of whole patients."""
     images = [row for row in read if row["kind"] != "seg"]
     tested = {row["sha256"]: row["patient"] for row in images if row["patient"] in test}
     for row in images:
         if row["patient"] not in test and row["sha256"] in tested:
             yield f"{row['kind']} of {row['patient']} is one of {tested[row['sha256']]}"
+    for a, b in twice:
+        if (a in test) != (b in test):
+            yield f"{a} and {b} are the same images"
 
 
 def _leaks(indices: Indices, test: set[str]) -> Iterator[str]:
@@ -112,13 +143,12 @@ def _reordered(indices: Indices) -> Iterator[str]:
             yield f"{_name(pair)} learned {', '.join(learned)} and is given {', '.join(given)}"
 
 
-def _implausible(plan: Plan) -> Iterator[str]:
-    for patient in stored_patients(plan.benchmark):
-        chosen = set()
-        for among in (np.arange(patient.shape[0]), patient.tumour_slices):
-            chosen |= set(among[:: max(1, len(among) // LOOKED_AT)].tolist())
-        for finding in suspicious(patient.slices(sorted(chosen), patient.grid.crop)):
-            yield f"{patient.patient}: {finding}"
+def doubts(patient: StoredPatient) -> list[str]:
+    """Return signs that a patient's images are not of the modalities that they are named after."""
+    chosen = set()
+    for among in (np.arange(patient.shape[0]), patient.tumour_slices):
+        chosen |= set(among[:: max(1, len(among) // LOOKED_AT)].tolist())
+    return suspicious(patient.slices(sorted(chosen), patient.grid.crop))
 
 
 def _infinite(layout: Layout, scored: list[Pair]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from benchmarks.cohorts.patient import PatientFiles
 from benchmarks.cohorts.sources import load_source
-from benchmarks.cohorts.split import SPLITS, Row, read_split, split
+from benchmarks.cohorts.split import SPLITS, Row, read_split, split, torn
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from workflow.layout import Layout
@@ -29,12 +29,18 @@ def one_patient(benchmark: Benchmark, patient: str) -> PatientFiles:
 
 
 def assign(benchmark: Benchmark, files: dict[str, PatientFiles]) -> list[Row]:
-    """Return who trains, validates and tests, which is known before any file is opened."""
+    """Return who trains, validates and tests, which is known before any file is opened.
+
+    Raises
+    ------
+    InputError : a split would be empty; or a user's own split file is faulty, lists other patients
+        than the cohort has, or has the time points of one subject in different splits.
+    """
     settings = benchmark.results.split
     if settings.file is None:
-        cohort = [(name, one.grade) for name, one in files.items()]
+        cohort = [(name, one.subject, one.grade) for name, one in files.items()]
         return split(cohort, settings.fractions, settings.seed)
-    rows = read_split(settings.file)
+    rows = read_split(settings.file, {name: one.subject for name, one in files.items()})
     listed = {row.patient for row in rows}
     for patients, fault in (
         (files.keys() - listed, f"{settings.file} does not list"),
@@ -42,6 +48,13 @@ def assign(benchmark: Benchmark, files: dict[str, PatientFiles]) -> list[Row]:
     ):
         if patients:
             raise InputError(f"{fault} {', '.join(sorted(patients))}. List every patient once.")
+    if pairs := torn(rows):
+        one, other = pairs[0]
+        raise InputError(
+            f"{settings.file} puts {one.patient} in {one.split} and {other.patient} in "
+            f"{other.split}, but both are scans of {one.subject}. Put all scans of a person in "
+            "one split."
+        )
     if empty := ", ".join(name for name in SPLITS if name not in {row.split for row in rows}):
         raise InputError(f"{settings.file} gives no patient to {empty}. Give at least one to each.")
     return rows

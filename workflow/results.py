@@ -1,12 +1,13 @@
 """Read everything that a benchmark measured, once, for tables, figures and the page."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 
 import pandas as pd
 
 from benchmarks.cohorts.sources import load_source
-from benchmarks.cohorts.split import read_split
+from benchmarks.cohorts.split import headcount
+from benchmarks.cohorts.store import StoredPatient
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from benchmarks.reporting.catalogue import Item
@@ -19,7 +20,7 @@ from workflow import predictions
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
 from workflow.records import Checksums, checksums
-from workflow.status import Status, mark_failed, run_status
+from workflow.status import Status, mark_failed, run_status, verify_scored
 from workflow.stored import patient_checksums, stored_patients
 
 
@@ -28,19 +29,22 @@ def read_results(benchmark: Benchmark) -> Results:
 
     Raises
     ------
-    InputError : no run has been scored, or a file is damaged.
+    InputError : no run has been scored, or a file is damaged or edited.
     """
     plan, layout = Plan(benchmark), Layout(benchmark.name)
     status = run_status(plan)
     if not status.scored:
         raise InputError(f"No run of benchmark `{benchmark.name}` has been scored yet.")
-    patients = {one.patient: one for one in stored_patients(benchmark, "test")}
+    verify_scored(plan, status)
+    test = stored_patients(benchmark, "test")
     trained = [pair for pair in status.scored if pair[0].trained]
+    # Kept, since each compares a volume with its checksum once.
+    made = cache(lambda run, seed, kind: predictions.Predictions(layout.run(run, seed), kind))
     seeds: dict[str, tuple[int, ...]] = {}
     for run, seed in status.scored:
         seeds[run.name] = (*seeds.get(run.name, ()), seed)
     return Results(
-        cohort=_cohort(benchmark, tuple(patients)),
+        cohort=_cohort(benchmark, test),
         rows=tuple(mark_failed(plan.rows(), status)),
         protocols=benchmark.results.protocols,
         scores=read_scores(layout.run(run.name, seed).scores for run, seed in status.scored),
@@ -53,29 +57,35 @@ def read_results(benchmark: Benchmark) -> Results:
         published=read_published(),
         conventions=tuple(read_conventions()),
         seeds=seeds,
-        patients=patients,
-        read_prediction=lambda run, seed, kind, patient: predictions.read_prediction(
-            layout.run(run, seed), kind, patient
-        ),
+        patients={one.patient: one for one in test},
+        read_prediction=lambda run, seed, kind, patient: made(run, seed, kind).read(patient),
         read_attention=lambda run, seed, patient: predictions.read_attention(
             layout.run(run, seed), patient
         ),
     )
 
 
-def _cohort(benchmark: Benchmark, test: tuple[str, ...]) -> Cohort:
-    patients = len(read_split(Layout(benchmark.name).split))
-    simulated, slices = load_source(benchmark.cohort.source).simulated, benchmark.results.slices
+def _cohort(benchmark: Benchmark, test: Sequence[StoredPatient]) -> Cohort:
+    everyone = stored_patients(benchmark)
+    simulated, crop = load_source(benchmark.cohort.source).simulated, benchmark.results.slices.crop
+    subjects = {one.patient: one.subject for one in test}
     description = (
-        f"{benchmark.title}, {patients} patients, {len(test)} of them test, "
-        f"{slices.crop} x {slices.crop} pixels of {slices.downsample} mm"
+        f"{benchmark.title}, {headcount([one.subject for one in everyone])} patients, "
+        f"{headcount([*subjects.values()])} of them test, "
+        f"{crop} x {crop} pixels of {_pixel(everyone)} mm"
     )
     if simulated:
         description += (
             ". SIMULATED patients: these numbers can neither reproduce nor refute a number "
             "measured on BraTS"
         )
-    return Cohort(benchmark.title, description, simulated, patients, test)
+    return Cohort(benchmark.title, description, simulated, subjects)
+
+
+def _pixel(patients: Sequence[StoredPatient]) -> str:
+    """The sides of pixels in mm: "1", or "0.5 to 1" where they differ."""
+    sides = [mm for one in patients for mm in one.spacing[1:]]
+    return " to ".join(dict.fromkeys(f"{mm:.3g}" for mm in (min(sides), max(sides))))
 
 
 class Inputs:

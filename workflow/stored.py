@@ -1,10 +1,11 @@
 """The prepared patients of a benchmark."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from benchmarks.cohorts.split import read_split
-from benchmarks.cohorts.store import Grid, StoredPatient
+from benchmarks.cohorts.crop import refuse_lost_tumour
+from benchmarks.cohorts.split import SPLITS, Row, read_split
+from benchmarks.cohorts.store import Grid, Meta, StoredPatient
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from workflow.layout import Layout
@@ -12,9 +13,16 @@ from workflow.records import Checksums, checksums
 
 
 def stored_patients(benchmark: Benchmark, split: str | None = None) -> list[StoredPatient]:
-    """Return the prepared patients of one split, or all, in the split file's order."""
-    rows = read_split(Layout(benchmark.name).split)
-    return [stored(benchmark, row.patient) for row in rows if split in (None, row.split)]
+    """Return the prepared patients of one split, or all, in the split file's order.
+
+    Their subjects are the split file's: a user's own may join patients whose names tell nothing.
+    """
+    patients = []
+    for row in read_split(Layout(benchmark.name).split):
+        if split in (None, row.split):
+            patients.append(stored(benchmark, row.patient))
+            patients[-1].subject = row.subject
+    return patients
 
 
 def stored(benchmark: Benchmark, patient: str) -> StoredPatient:
@@ -31,6 +39,23 @@ def stored(benchmark: Benchmark, patient: str) -> StoredPatient:
             f"{working_grid(benchmark)}. Run prepare for all patients again, then split."
         )
     return one
+
+
+def check_prepared(benchmark: Benchmark, metas: Sequence[Meta], rows: Sequence[Row]) -> None:
+    """Check what can only be seen once all patients are prepared.
+
+    Raises
+    ------
+    InputError : the crop cuts off tumour, or no patient of a split has one.
+    """
+    refuse_lost_tumour(metas, benchmark.where("results", "slices", "crop"))
+    splits = {row.patient: row.split for row in rows}
+    for name in SPLITS:
+        if not any(any(m.tumour_per_slice) for m in metas if splits[m.patient] == name):
+            raise InputError(
+                f"No {name} patient has a tumour in their segmentation. Choose another "
+                "`results.split.seed`, or check the segmentation files."
+            )
 
 
 def working_grid(benchmark: Benchmark) -> Grid:

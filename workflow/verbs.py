@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 
+# What every command takes, and Snakemake as `--config KEY=VALUE`.
+CONFIG = {
+    "benchmark": "a name, or the path of a .yaml",
+    "data": "the BraTS folder",
+    "scale": "a name below benchmarks/scales, for smaller machines",
+    "release": "of the BraTS folder, whose labels it has, where its names do not tell",
+}
 ARGUMENTS = {
     "patient": "the patient's name, as its folder has it",
     "run": "e.g. cutgan, maf_net.joint, or cutgan+unet for the segmentor behind cutgan",
@@ -22,12 +29,14 @@ class Verb:
         of a folder. An edit of the command's own file reruns it too. Trainings and predictions have
         `Plan.digest` instead.
     shown : whether a table shows the reason if it fails.
+    benchmark : that it takes if none is given.
     """
 
     help: str
     arguments: tuple[str, ...] = ()
     code: tuple[str, ...] = ()
     shown: bool = False
+    benchmark: str = "phantom"
 
 
 VERBS = {
@@ -58,6 +67,7 @@ VERBS = {
     ),
     "page": Verb("Write the page.", code=("benchmarks.reporting.page.*",)),
     "show": Verb("Print the tables."),
+    "check": Verb("Say what a folder of patients holds; train nothing.", benchmark="brats2020"),
 }
 
 

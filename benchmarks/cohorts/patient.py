@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,15 @@ GRADES = ("HGG", "LGG")
 
 @dataclass(frozen=True)
 class PatientFiles:
-    """Where the five files of one patient are; `grade` is one of `GRADES`, or None (not known)."""
+    """Where the five files of one patient are.
+
+    Attributes
+    ----------
+    patient : the name that files and tables have: the folder's.
+    grade : one of `GRADES`, or None (not known).
+    subject : the person; `patient` unless the source knows several time points of one person.
+    release : of the data set, whose labels the segmentation has; None where the source has one.
+    """
 
     patient: str
     grade: str | None
@@ -25,6 +33,12 @@ class PatientFiles:
     flair: Path
     t1ce: Path
     seg: Path
+    subject: str = ""
+    release: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.subject:
+            object.__setattr__(self, "subject", self.patient)
 
     @property
     def all_files(self) -> dict[str, Path]:
@@ -43,6 +57,8 @@ class Patient:
     affine : (4, 4), voxel indices to scanner millimetres (RAS+, as nibabel has it).
     spacing : mm per voxel along x, y, z.
     sha256 : of each file on disk, by kind.
+    uncounted : voxels of tissues that belong to no class, by name, e.g. "resection cavity". Their
+        label is 0.
     """
 
     patient: str
@@ -52,3 +68,4 @@ class Patient:
     affine: np.ndarray
     spacing: tuple[float, float, float]
     sha256: dict[str, str]
+    uncounted: dict[str, int] = field(default_factory=dict)

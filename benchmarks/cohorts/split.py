@@ -1,14 +1,18 @@
-"""Divide patients into train, val and test, by a hash of the patient's name and a seed.
+"""Divide patients into train, val and test, by a hash of the subject's name and a seed.
 
-A patient's split depends on no other patient, so a cohort may grow or shrink without moving the
-others. In return, the counts come near the fractions but do not equal them; `proportional_seed`
-finds the seed whose counts are the closest, overall and within each grade.
+A subject is a person, a patient one scan of theirs, as BraTS names its folders: of most cohorts
+they are the same. All time points of a subject are in one split, and subjects are what is counted.
+
+A subject's split depends on no other, so a cohort may grow or shrink without moving the others. In
+return, the counts come near the fractions but do not equal them; `proportional_seed` finds the seed
+whose counts are the closest, overall and within each grade.
 """
 
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,22 +21,35 @@ from benchmarks.errors import InputError
 from benchmarks.files import write_csv
 
 SPLITS = ("train", "val", "test")
+_WITHOUT_SUBJECT = ("patient", "grade", "split")  # the columns that a user's own file must have
 _ANEW = "Make it anew with the split command."
 
-Patients = Sequence[tuple[str, str | None]]
+Subjects = Sequence[tuple[str, str | None]]  # each with its grade
 Fractions = tuple[float, float, float]
 
 
 class Row(NamedTuple):
-    """A patient's split, one of `SPLITS`; `grade` is "HGG", "LGG" or None (not known)."""
+    """A patient's split, one of `SPLITS`.
+
+    `subject` is the person, `grade` is "HGG", "LGG" or None (not known).
+    """
 
     patient: str
+    subject: str
     grade: str | None
     split: str
 
 
-def split(patients: Patients, fractions: Fractions, seed: int) -> list[Row]:
-    """Assign a split to every (patient, grade), sorted by patient.
+def headcount(subjects: Sequence[str]) -> str:
+    """Return "13", or "26 scans of 13" where some have several; `subjects` has one per scan."""
+    people = len(set(subjects))
+    return f"{people}" if people == len(subjects) else f"{len(subjects)} scans of {people}"
+
+
+def split(
+    patients: Iterable[tuple[str, str, str | None]], fractions: Fractions, seed: int
+) -> list[Row]:
+    """Assign a split to every (patient, subject, grade), sorted by patient.
 
     Parameters
     ----------
@@ -42,18 +59,34 @@ def split(patients: Patients, fractions: Fractions, seed: int) -> list[Row]:
     ------
     InputError : a split with a share would be empty; the message names a seed with which none is.
     """
-    if empty := _empty(patients, fractions, seed):
-        raise InputError(_advice(patients, fractions, seed, empty))
+    rows = [
+        Row(patient, subject, grade, _split_of(subject, fractions, seed))
+        for patient, subject, grade in sorted(patients, key=itemgetter(0))
+    ]
+    grades: dict[str, str | None] = {}
+    for row in rows:
+        grades[row.subject] = grades.get(row.subject) or row.grade
+    subjects = list(grades.items())
+    if empty := _empty(subjects, fractions, seed):
+        scans = headcount([row.subject for row in rows])
+        raise InputError(_advice(scans, subjects, fractions, seed, empty))
+    return rows
+
+
+def torn(rows: Iterable[Row]) -> list[tuple[Row, Row]]:
+    """Return patients of one subject in different splits: the subject's first, and the other."""
+    first: dict[str, Row] = {}
     return [
-        Row(patient, grade, _split_of(patient, fractions, seed))
-        for patient, grade in sorted(patients, key=lambda pair: pair[0])
+        (first[row.subject], row)
+        for row in rows
+        if first.setdefault(row.subject, row).split != row.split
     ]
 
 
 def proportional_counts(number: int, fractions: Fractions) -> dict[str, int]:
-    """Return how many of `number` patients each split should get, by largest remainder.
+    """Return how many of `number` subjects each split should get, by largest remainder.
 
-    Of equal remainders the later split's counts more. If there are enough patients, no split with a
+    Of equal remainders the later split's counts more. If there are enough subjects, no split with a
     share is empty.
     """
     quotas = [number * share / sum(fractions) for share in fractions]
@@ -68,15 +101,15 @@ def proportional_counts(number: int, fractions: Fractions) -> dict[str, int]:
     return dict(zip(SPLITS, counts, strict=True))
 
 
-def proportional_seed(patients: Patients, fractions: Fractions, tries: int = 10_000) -> int:
+def proportional_seed(subjects: Subjects, fractions: Fractions, tries: int = 10_000) -> int:
     """Return the smallest seed below `tries` whose counts are closest to `proportional_counts`.
 
-    The distance is the number of patients too many or too few in each split, over all patients
+    The distance is the number of subjects too many or too few in each split, over all patients
     and again within each known grade. The search ends at the first seed with distance 0.
     """
-    by_grade = [[pair for pair in patients if pair[1] == grade] for grade in GRADES]
+    by_grade = [[pair for pair in subjects if pair[1] == grade] for grade in GRADES]
     # The smallest group is refuted soonest.
-    groups = sorted([list(patients), *filter(None, by_grade)], key=len)
+    groups = sorted([list(subjects), *filter(None, by_grade)], key=len)
     targets = [proportional_counts(len(group), fractions) for group in groups]
     best_seed, best_distance = 0, float("inf")
     for seed in range(tries):
@@ -98,13 +131,18 @@ def write_split(rows: list[Row], path: Path) -> None:
     write_csv(path, Row._fields, rows)
 
 
-def read_split(path: Path) -> list[Row]:
+def read_split(path: Path, subjects: Mapping[str, str] | None = None) -> list[Row]:
     """Read the rows of a split file, in its order.
+
+    Parameters
+    ----------
+    subjects : those that patients' names tell. They fill the column `subject` where the file leaves
+        it out; of other patients the subject is then the patient.
 
     Raises
     ------
     InputError : the file is missing, has other columns, an unknown grade or split, a patient twice,
-        or no patient.
+        another subject than a name tells, or no patient.
     """
     if not path.is_file():
         raise InputError(f"There is no split file {path}. Make it with the split command.")
@@ -115,12 +153,15 @@ def read_split(path: Path) -> list[Row]:
             lines = [(f"{path}, line {reader.line_num}", cells) for cells in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as CSV ({error}). {_ANEW}") from None
-    if tuple(header) != Row._fields:
+    if tuple(header) not in (Row._fields, _WITHOUT_SUBJECT):
         found, wanted = ",".join(header) or "missing", ",".join(Row._fields)
-        raise InputError(f"{path}, line 1: the columns are {found}. They should be {wanted}.")
+        raise InputError(
+            f"{path}, line 1: the columns are {found}. They should be {wanted}, or these without "
+            "subject."
+        )
     rows: dict[str, Row] = {}
     for place, cells in lines:
-        row = _row(cells, place)
+        row = _row(header, cells, place, subjects or {})
         if row.patient in rows:
             twice = f"{place}: patient {row.patient} is already in a line above"
             raise InputError(f"{twice}. Keep one of the two.")
@@ -130,21 +171,31 @@ def read_split(path: Path) -> list[Row]:
     return list(rows.values())
 
 
-def _row(cells: list[str], place: str) -> Row:
-    if len(cells) != len(Row._fields) or not cells[0]:
-        raise InputError(f"{place}: found {cells}. Write a patient, a grade (or none), a split.")
-    patient, grade, name = cells
+def _row(header: list[str], cells: list[str], place: str, subjects: Mapping[str, str]) -> Row:
+    if len(cells) != len(header) or not cells[0]:
+        raise InputError(
+            f"{place}: found {cells}. Write {', '.join(header)}; a grade may be empty."
+        )
+    found = dict(zip(header, cells, strict=True))
+    patient, grade, name = (found[column] for column in _WITHOUT_SUBJECT)
     if "/" in patient or "\0" in patient:
         raise InputError(f"{place}: {patient!r} is no patient's name. Write the folder's name.")
     if grade not in ("", *GRADES):
         raise InputError(f"{place}: {grade} is no grade. Write {', '.join(GRADES)} or nothing.")
     if name not in SPLITS:
         raise InputError(f"{place}: {name} is no split. Write {', '.join(SPLITS)}.")
-    return Row(patient, grade or None, name)
+    known = subjects.get(patient, patient)
+    subject = found.get("subject") or known
+    if subject != known != patient:
+        raise InputError(
+            f"{place}: the subject of {patient} is {subject}, but the name tells {known}. Write "
+            f"{known}, or leave the column out."
+        )
+    return Row(patient, subject, grade or None, name)
 
 
-def _split_of(patient: str, fractions: Fractions, seed: int) -> str:
-    digest = hashlib.sha256(f"{seed}:{patient}".encode()).digest()
+def _split_of(subject: str, fractions: Fractions, seed: int) -> str:
+    digest = hashlib.sha256(f"{seed}:{subject}".encode()).digest()
     # 53 bits are what a float holds: the quotient is exact and below 1.
     position = (int.from_bytes(digest[:8]) >> 11) / 2**53 * sum(fractions)
     if position < fractions[0]:
@@ -152,26 +203,28 @@ def _split_of(patient: str, fractions: Fractions, seed: int) -> str:
     return "val" if position < fractions[0] + fractions[1] else "test"
 
 
-def _counts(patients: Patients, fractions: Fractions, seed: int) -> Counter[str]:
-    return Counter(_split_of(patient, fractions, seed) for patient, _ in patients)
+def _counts(subjects: Subjects, fractions: Fractions, seed: int) -> Counter[str]:
+    return Counter(_split_of(subject, fractions, seed) for subject, _ in subjects)
 
 
-def _empty(patients: Patients, fractions: Fractions, seed: int) -> list[str]:
-    """The splits that have a share but no patient."""
-    counts = _counts(patients, fractions, seed)
+def _empty(subjects: Subjects, fractions: Fractions, seed: int) -> list[str]:
+    """The splits that have a share but no subject."""
+    counts = _counts(subjects, fractions, seed)
     shares = zip(SPLITS, fractions, strict=True)
     return [name for name, share in shares if share and not counts[name]]
 
 
-def _advice(patients: Patients, fractions: Fractions, seed: int, empty: list[str]) -> str:
+def _advice(
+    scans: str, subjects: Subjects, fractions: Fractions, seed: int, empty: list[str]
+) -> str:
     ratio = ":".join(f"{share:g}" for share in fractions)
     fault = (
-        f"With seed {seed}, splitting {len(patients)} patients {ratio} leaves no patient for "
+        f"With seed {seed}, splitting {scans} patients {ratio} leaves no patient for "
         f"{' and '.join(empty)}."
     )
-    better = proportional_seed(patients, fractions)
-    if _empty(patients, fractions, better):
+    better = proportional_seed(subjects, fractions)
+    if _empty(subjects, fractions, better):
         return f"{fault} Add patients: every split needs at least one."
-    counts = _counts(patients, fractions, better)
+    counts = _counts(subjects, fractions, better)
     spread = ", ".join(f"{counts[name]} {name}" for name in SPLITS)
     return f"{fault} Set the seed to {better}, which gives {spread}."

@@ -12,7 +12,6 @@ averaged into one. Only the box around the brain is stored; the rest is backgrou
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,6 +20,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchmarks.checksums import checksum
+from benchmarks.cohorts.arrays import StoredArray
+from benchmarks.cohorts.duplicates import signature
 from benchmarks.cohorts.normalisation import (
     CHANNELS,
     IMAGES,
@@ -28,6 +29,7 @@ from benchmarks.cohorts.normalisation import (
     SCALE,
     Block,
     from_int16,
+    same_image,
     stored_slices,
 )
 from benchmarks.cohorts.patient import KINDS, MODALITIES, PatientFiles
@@ -78,22 +80,31 @@ class Meta(_Stored):
 
     Attributes
     ----------
+    subject : the person, of whom other patients of the store may be other time points.
     source : name of the source that read the patient, such as "brats".
+    release : of the data set, by which its labels were read.
+    files, links : what was read; and by kind the target of each file that is behind a link.
     original_shape : voxels along x, y, z of the volumes read (in LPS orientation).
     original_affine : (4, 4), their voxel indices to scanner mm (RAS+, as nibabel has it).
     spacing, shape : mm per voxel and voxels of the working grid.
     box : start and stop of the stored part.
     percentiles : the two intensities that became -1 and 1.
-    tumour_per_slice, tumour_outside_crop : voxels of tumour; the central crop cuts the latter off.
+    tumour_per_slice : voxels of tumour.
+    tumour_outside_crop, brain_outside_crop : voxels that the central crop cuts off.
+    uncounted : voxels, of the volumes read, of tissues that belong to no class, by name.
+    signature : of the images, by which `benchmarks.cohorts.duplicates` finds them again.
     array_bytes, sha256 : size and checksum of the .npy file.
     """
 
-    format: Literal[2]
+    format: Literal[3]
     patient: str
+    subject: str
     grade: str | None
     source: str
+    release: str | None
     grid: Grid
     files: dict[Literal[KINDS], InputFile]
+    links: dict[Literal[KINDS], str]
     original_shape: tuple[Count, Count, Count]
     original_affine: tuple[Row4, Row4, Row4, Row4]
     spacing: tuple[float, float, float]
@@ -102,6 +113,9 @@ class Meta(_Stored):
     percentiles: dict[Literal[MODALITIES], tuple[float, float]]
     tumour_per_slice: list[CountOrZero]
     tumour_outside_crop: CountOrZero
+    brain_outside_crop: CountOrZero
+    uncounted: dict[str, Count]
+    signature: list[int]
     array_bytes: Count
     sha256: str
 
@@ -115,6 +129,15 @@ class Meta(_Stored):
         if len(self.tumour_per_slice) != self.shape[0]:
             raise ValueError("its `tumour_per_slice` does not count every slice of `shape`")
         return self
+
+    @property
+    def smallest_crop(self) -> int:
+        """The smallest crop that cuts no brain off: 32, or a larger multiple of 16."""
+        crop = 32
+        for (start, stop), whole in zip(self.box[1:], self.shape[1:], strict=True):
+            while start < (margin := _margin(whole, crop)) or stop > margin + crop:
+                crop += 16
+        return crop
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +170,8 @@ def prepare(files: PatientFiles, folder: Path, grid: Grid, source: Source) -> No
 
     Raises
     ------
-    InputError : as `source.read` and `stored_slices` do; the source gives a label that is no class.
+    InputError : as `source.read` and `stored_slices` do; the source gives a label that is no class;
+        two modalities hold one image.
     """
     patient = source.read(files)
     if (highest := patient.labels.max()) > max(CLASSES):
@@ -156,26 +180,35 @@ def prepare(files: PatientFiles, folder: Path, grid: Grid, source: Source) -> No
             f"It must map the segmentation to the classes {CLASSES}."
         )
     box, array, percentiles = stored_slices(patient, grid.block)
+    if twice := same_image(array):
+        one, other = (files.all_files[modality] for modality in twice)
+        raise InputError(
+            f"Patient {files.patient}: {one} and {other} hold one image, though they may differ in "
+            "type or scale. Replace the one that is not of its modality by the original."
+        )
     array_path, meta_path = _paths(folder, files.patient)
     meta_path.unlink(missing_ok=True)
     with write_atomically(array_path) as file:
         np.save(file, array)
     shape = grid.shape(patient.labels.shape)
-    tumour = array[:, LABELS] > 0
+    labels = array[:, LABELS]
     tumour_per_slice = np.zeros(shape[0], int)
-    tumour_per_slice[box[0]] = tumour.sum(axis=(1, 2))
-    in_crop = np.zeros((len(tumour), grid.crop, grid.crop), bool)
-    _paste(in_crop, tumour, (box[1].start, box[2].start), shape[1:])
+    tumour_per_slice[box[0]] = (labels > 0).sum(axis=(1, 2))
+    in_crop = np.full((len(labels), grid.crop, grid.crop), OUTSIDE, labels.dtype)
+    _paste(in_crop, labels, (box[1].start, box[2].start), shape[1:])
     meta = Meta(
-        format=2,
+        format=3,
         patient=patient.patient,
+        subject=files.subject,
         grade=patient.grade,
         source=source.name,
+        release=files.release,
         grid=grid,
         files={
             kind: InputFile(name=path.name, sha256=patient.sha256[kind])
             for kind, path in files.all_files.items()
         },
+        links=_links(files),
         original_shape=patient.labels.shape,
         original_affine=tuple(map(tuple, patient.affine.tolist())),
         spacing=tuple(mm * n for mm, n in zip(patient.spacing[::-1], grid.block, strict=True)),
@@ -183,7 +216,10 @@ def prepare(files: PatientFiles, folder: Path, grid: Grid, source: Source) -> No
         box=tuple((span.start, span.stop) for span in box),
         percentiles=percentiles,
         tumour_per_slice=tumour_per_slice.tolist(),
-        tumour_outside_crop=int(tumour.sum() - in_crop.sum()),
+        tumour_outside_crop=int((labels > 0).sum() - (in_crop > 0).sum()),
+        brain_outside_crop=int((labels > OUTSIDE).sum() - (in_crop > OUTSIDE).sum()),
+        uncounted=patient.uncounted,
+        signature=signature(array),
         array_bytes=array_path.stat().st_size,
         sha256=checksum(array_path),
     )
@@ -191,11 +227,20 @@ def prepare(files: PatientFiles, folder: Path, grid: Grid, source: Source) -> No
         file.write(meta.model_dump_json().encode())
 
 
+def _links(files: PatientFiles) -> dict[str, str]:
+    """The real files behind links, also those of linked folders."""
+    absolute = {kind: path.absolute() for kind, path in files.all_files.items()}
+    return {k: str(path.resolve()) for k, path in absolute.items() if path.resolve() != path}
+
+
 class StoredPatient:
     """One prepared patient: cheap to open, to keep and to send to a worker process.
 
-    The array is mapped at the first read. `spacing` (mm) and `shape` are along z, y, x of the whole
-    working grid, `tumour_slices` are the z of the slices that contain tumour, ascending.
+    No file stays open. The array is compared with its checksum at the first read, or by `verify`
+    before a copy is sent to other processes, which then trust it.
+
+    `spacing` (mm) and `shape` are along z, y, x of the whole working grid, `tumour_slices` are the
+    z of the slices that contain tumour, ascending.
 
     Raises
     ------
@@ -208,9 +253,25 @@ class StoredPatient:
         size = self._path.stat().st_size if self._path.exists() else 0
         if size != self.meta.array_bytes:
             raise _stale(self._path, f"it has {size} bytes instead of {self.meta.array_bytes}")
-        self.patient, self.grade = self.meta.patient, self.meta.grade
+        self.patient, self.subject = self.meta.patient, self.meta.subject
+        self.grade = self.meta.grade
         self.grid, self.spacing, self.shape = self.meta.grid, self.meta.spacing, self.meta.shape
         self.tumour_slices = np.flatnonzero(self.meta.tumour_per_slice)
+        (z0, z1), (y0, y1), (x0, x1) = self.meta.box
+        shape = (z1 - z0, len(CHANNELS), y1 - y0, x1 - x0)
+        self._array, self._verified = StoredArray(self._path, np.int16, shape), False
+
+    def verify(self) -> None:
+        """Compare the array with its checksum, if this was not done yet.
+
+        Raises
+        ------
+        InputError : it differs, so it was damaged or edited.
+        """
+        if not self._verified:
+            if checksum(self._path) != self.meta.sha256:
+                raise _stale(self._path, "its content was changed after it was written")
+            self._verified = True
 
     @property
     def diagonal_mm(self) -> float:
@@ -237,6 +298,7 @@ class StoredPatient:
 
     def _frames(self, chosen: Sequence[int], size: tuple[int, int]) -> np.ndarray:
         """Read int16 (len(chosen), 5, *size) of some slices, centred."""
+        self.verify()
         frames = np.empty((len(chosen), len(CHANNELS), *size), np.int16)
         frames[:, IMAGES] = -SCALE
         frames[:, LABELS] = OUTSIDE
@@ -245,46 +307,19 @@ class StoredPatient:
             if not 0 <= z < self.shape[0]:
                 raise IndexError(f"slice {z} of {self.patient}, which has 0 to {self.shape[0] - 1}")
             if z0 <= z < z1:
-                _paste(frame, self._array[z - z0], (y0, x0), self.shape[1:])
+                _paste(frame, self._read(z - z0), (y0, x0), self.shape[1:])
         return frames
 
-    @cached_property
-    def _array(self) -> np.ndarray:
-        (z0, z1), (y0, y1), (x0, x1) = self.meta.box
+    def _read(self, row: int) -> np.ndarray:
         try:
-            return map_array(self._path, np.int16, (z1 - z0, len(CHANNELS), y1 - y0, x1 - x0))
+            return self._array.read(row, row + 1)[0]
         except ValueError as error:
             raise _stale(self._path, str(error)) from None
-
-    def __getstate__(self) -> dict:
-        # A pickled memory map would carry the whole array: the receiver maps the file anew.
-        return {name: value for name, value in vars(self).items() if name != "_array"}
 
 
 def _as_scan(frames: np.ndarray) -> Scan:
     """Convert stored slices (n, 5, Y, X)."""
     return Scan(from_int16(frames[:, IMAGES].swapaxes(0, 1)), frames[:, LABELS].astype(np.int8))
-
-
-def map_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
-    """Map the array of a .npy file into memory; its numbers are read at first use.
-
-    Raises
-    ------
-    ValueError : it is not whole, or not of that type and shape, or of objects, which numpy would
-        unpickle; the message is a clause that says what was found.
-    """
-    try:
-        with np.errstate(over="ignore"):  # a shape that overflows fits no file
-            array = np.lib.format.open_memmap(path, mode="r")
-    # Numpy parses the header as Python source, so a damaged one raises any exception.
-    except Exception as error:
-        raise ValueError(f"it is no whole .npy file ({error})") from None
-    if array.dtype != dtype or array.shape != shape:
-        raise ValueError(
-            f"it holds {array.dtype} of shape {array.shape} instead of {np.dtype(dtype)} of {shape}"
-        )
-    return array
 
 
 def center_crop_or_pad(volume: np.ndarray, size: int | tuple[int, int], fill: float) -> np.ndarray:
@@ -329,11 +364,16 @@ def _paste(frame: np.ndarray, part: np.ndarray, starts: Sequence[int], full: Seq
     target, source = [], []
     sides = zip(starts, full, part.shape[-2:], frame.shape[-2:], strict=True)
     for start, whole, length, side in sides:
-        corner = start - int((whole - side) / 2)
+        corner = start - _margin(whole, side)
         low, high = max(corner, 0), max(min(corner + length, side), 0)
         target.append(slice(low, high))
         source.append(slice(low - corner, max(high - corner, 0)))
     frame[..., *target] = part[..., *source]
+
+
+def _margin(whole: int, side: int) -> int:
+    """Pixels before the central `side` of `whole`, negative if it is the larger."""
+    return int((whole - side) / 2)
 
 
 def _paths(folder: Path, patient: str) -> tuple[Path, Path]:
@@ -348,9 +388,8 @@ def _read_meta(path: Path) -> Meta:
             f"Patient {path.stem} is not in the store {path.parent}: {path.name} is missing. "
             "Run prepare for this patient."
         ) from None
-    except (OSError, ValidationError) as error:
-        fault = _first_fault(error) if isinstance(error, ValidationError) else str(error)
-        raise _stale(path, fault) from None
+    except ValidationError as error:
+        raise _stale(path, _first_fault(error)) from None
     if meta.patient != path.stem:
         raise _stale(path, f"its `patient` is {meta.patient!r:.200}")
     return meta

@@ -8,6 +8,7 @@ import pandas as pd
 from benchmarks.reporting.formatting import title
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import in_order, lined
+from benchmarks.reporting.scores import subject_values
 from benchmarks.reporting.sheet import ARROWS
 from benchmarks.scoring.conventions import BASE, Convention
 from benchmarks.scoring.metric import read_metrics
@@ -53,7 +54,7 @@ def heading(metric: str, region: str) -> str:
 def _panel(results: Results, metric: str, region: str) -> pd.DataFrame:
     task = read_metrics()[metric].task
     scores = results.scores[results.scores["task"] == task]
-    patients = scores.groupby("run")["patient"].nunique()
+    patients = scores.groupby("run")["subject"].nunique()
     lines = pd.DataFrame(
         [
             {
@@ -100,15 +101,15 @@ def _values(
 def _column(
     lines: pd.DataFrame, convention: Convention | None, metric: str, scores: pd.DataFrame
 ) -> pd.DataFrame:
-    by_patient = scores.groupby(["run", "patient"])["value"].mean().groupby("run")
-    means = lines["run"].map(by_patient.mean())
+    by_run = subject_values(scores, "run").groupby(["run", "subject"]).mean().groupby("run")
+    means = lines["run"].map(by_run.mean())
     methods = means[lines["role"] == "method"].round(_DIGITS)
     higher = read_metrics()[metric].better == "higher"
     return lines.assign(
         convention=BASE if convention is None else convention.name,
         title=BASE if convention is None else convention.title,
         mean=means,
-        n=lines["run"].map(by_patient.count()).fillna(0).astype(int),
+        n=lines["run"].map(by_run.count()).fillna(0).astype(int),
         rank=methods.rank(method="min", ascending=not higher).reindex(lines.index),
     )
 

@@ -1,7 +1,8 @@
 """Our numbers for the rows of tables: means, their intervals, and how they differ.
 
-A score is one value of one patient. Seeds are averaged within a patient first, then patients are
-averaged, so that a patient counts once however many seeds a run has.
+A score is one value of one scan. Scans (time points) are averaged within a subject first, then
+seeds, then subjects, so that a subject counts once however many scans they and seeds a run have.
+The mean, its interval and the tests are thus of the same people: `n` and `patients` count subjects.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import pandas as pd
 from benchmarks.reporting.published import Table
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Line, line_up, refuse_unknown_runs
+from benchmarks.reporting.scores import subject_values
 from benchmarks.scoring.metric import read_metrics
 from benchmarks.scoring.protocol import load_protocol
 from benchmarks.scoring.statistics import (
@@ -92,13 +94,13 @@ def measure_columns(
     """
     scores = _shown(results.scores, task, protocol)
     cell = ["run", "metric", "region"]
-    # By cell (seeds, patients), the same patients in the same order.
-    wide = scores.pivot(index=[*cell, "seed"], columns="patient", values="value")  # noqa: PD010
+    # By cell (seeds, subjects), the same subjects in the same order.
+    wide = subject_values(scores, *cell).unstack("subject")  # noqa: PD010
     values = {key: of.to_numpy(float) for key, of in wide.groupby(level=cell)}
-    scored = scores.groupby(cell)["patient"].nunique()
+    scored = scores.groupby(cell)["subject"].nunique()
     by_rule = scores[scores["note"].isin(ONE_EMPTY) & scores["value"].notna()]
-    one_empty = by_rule.groupby(cell)["patient"].nunique()
-    counts = scores.groupby("run")[["seed", "patient"]].nunique()
+    one_empty = by_rule.groupby(cell)["subject"].nunique()
+    counts = scores.groupby("run")[["seed", "subject"]].nunique()
 
     records, means = [], {}
     for place, line in enumerate(lines):
@@ -138,13 +140,29 @@ def measure_columns(
 def by_patient(results: Results, metric: str, region: str, protocol: str) -> pd.DataFrame:
     """Return (patients, runs) values of a metric, the runs in the order of the results' rows.
 
-    A value is the mean over the seeds that have one, NaN if none has.
+    A value is the mean over the seeds that have one, NaN if none has. Patients are scans here, for
+    pictures; `by_subject` has what is averaged.
     """
+    values = _of(results, metric, region, protocol)
+    return _wide(results, values.groupby(["run", "patient"])["value"].mean())
+
+
+def by_subject(results: Results, metric: str, region: str, protocol: str) -> pd.DataFrame:
+    """Return (subjects, runs) values as tables average them, otherwise as `by_patient` does."""
+    values = subject_values(_of(results, metric, region, protocol), "run")
+    return _wide(results, values.groupby(["run", "subject"]).mean())
+
+
+def _of(results: Results, metric: str, region: str, protocol: str) -> pd.DataFrame:
     scores = _shown(results.scores, read_metrics()[metric].task, protocol)
-    wanted = scores[(scores["metric"] == metric) & (scores["region"] == region)]
-    values = wanted.pivot_table("value", "patient", "run", "mean", dropna=False)
-    runs = [row.run for row in results.rows if row.run in values.columns]
-    return values.reindex(columns=runs).astype(float)
+    return scores[(scores["metric"] == metric) & (scores["region"] == region)]
+
+
+def _wide(results: Results, values: pd.Series) -> pd.DataFrame:
+    """Place the values by run beside each other."""
+    wide = values.unstack("run")  # noqa: PD010
+    runs = [row.run for row in results.rows if row.run in wide.columns]
+    return wide.reindex(columns=runs).astype(float)
 
 
 def _shown(scores: pd.DataFrame, task: str, protocol: str) -> pd.DataFrame:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from benchmarks.cohorts.store import StoredPatient
 
 Kind = Literal["t1ce", "seg"]
+TIME_POINTS = (
+    "Some patients have several scans (time points). A patient's value is the mean over the scans "
+    "that have one, so that n, intervals and tests count each patient once."
+)
 
 
 @dataclass(frozen=True)
@@ -28,20 +32,24 @@ class Cohort:
     title : a few words.
     description : counts and grid, for the titles of tables, without a full stop.
     simulated : whether the patients are simulated, which every title then says.
-    patients : how many patients there are.
-    test : the names of the test patients.
+    test : by the name of each test patient the subject, which several share if they are scans of
+        one person.
     """
 
     title: str
     description: str
     simulated: bool
-    patients: int
-    test: tuple[str, ...]
+    test: Mapping[str, str]
+
+    @property
+    def notes(self) -> list[str]:
+        """What tables and figures must say of these patients."""
+        return [TIME_POINTS] if len(set(self.test.values())) < len(self.test) else []
 
     @property
     def sentence(self) -> str:
-        """The description as a sentence, for the footers of figures."""
-        return f"{self.description[:1].upper()}{self.description[1:]}."
+        """The description as a sentence, with the notes, for the footers of figures."""
+        return " ".join([f"{self.description[:1].upper()}{self.description[1:]}.", *self.notes])
 
     def heading(self, subject: str) -> str:
         """Return the title of a figure about a subject."""

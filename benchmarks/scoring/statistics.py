@@ -1,8 +1,9 @@
 """Estimate how certain a mean is and whether two rows differ: patients are the unit, seeds repeats.
 
-The values of a row are (seeds, patients), NaN where undefined. Random draws depend on the numbers
-of seeds and patients alone, so all rows share their resamples. scipy.stats and scipy.special take
-a second to import, so functions import them.
+The values of a row are (seeds, patients), NaN where undefined. A patient is a person here, whose
+time points were averaged before, since they are no independent observations. Random draws depend on
+the numbers of seeds and patients alone, so all rows share their resamples. scipy.stats and
+scipy.special take a second to import, so functions import them.
 """
 
 from dataclasses import dataclass

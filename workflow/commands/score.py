@@ -10,13 +10,13 @@ from benchmarks.scoring.protocol import Protocol
 from benchmarks.scoring.score import score_segmentation, score_synthesis
 from workflow.layout import Layout, RunFolder
 from workflow.plan import Plan, Run
-from workflow.predictions import read_prediction, volume_checksums
+from workflow.predictions import Predictions, volume_checksums
 from workflow.records import Record, checksums
 from workflow.status import write_scores_digest
 from workflow.stored import patient_checksums, stored_patients
 
 COLUMNS = (
-    "run", "seed", "patient", "grade", "protocol", "task",
+    "run", "seed", "patient", "subject", "grade", "protocol", "task",
     "region", "metric", "postprocessing", "value", "note",
 )  # fmt: skip
 
@@ -28,7 +28,14 @@ def run(benchmark: Benchmark, run: str, seed: int) -> list[Record]:
     folder = Layout(benchmark.name).run(run, seed)
     patients = stored_patients(benchmark, "test")
     rows = [
-        {"run": run, "seed": seed, "patient": patient.patient, "grade": patient.grade or ""} | score
+        {
+            "run": run,
+            "seed": seed,
+            "patient": patient.patient,
+            "subject": patient.subject,
+            "grade": patient.grade or "",
+            **score,
+        }
         for patient in patients
         for score in _scores(folder, chosen, patient, plan.protocols)
     ]
@@ -54,12 +61,12 @@ def _scores(
     scan = patient.volume()
     rows = []
     if "t1ce" in run.makes:
-        t1ce = read_prediction(folder, "t1ce", patient)
+        t1ce = Predictions(folder, "t1ce").read(patient)
         for size, alike in _by_size(patient, [x for x in protocols if x.synthesis]):
             volumes = [center_crop_or_pad(x, size, fill=-1) for x in (scan.t1ce, t1ce, scan.labels)]
             rows += score_synthesis(alike, *volumes)
     if "seg" in run.makes:
-        seg = read_prediction(folder, "seg", patient)
+        seg = Predictions(folder, "seg").read(patient)
         for size, alike in _by_size(patient, [x for x in protocols if x.segmentation]):
             labels = center_crop_or_pad(scan.labels, size, fill=-1)
             predicted = center_crop_or_pad(seg, size, fill=0)

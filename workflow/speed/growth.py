@@ -90,8 +90,8 @@ def make_copy(
     names = [METHOD, *(f"copy{number}" for number in range(2, methods + 1))]
     for name in names[1:]:
         method = shutil.copytree(copy / "methods" / METHOD, copy / "methods" / name)
-        _, rest = (method / "method.yaml").read_text().split("\n", 1)
-        (method / "method.yaml").write_text(f"title: {name}\n{rest}")
+        _, rest = (method / "method.yaml").read_text(encoding="utf-8").split("\n", 1)
+        (method / "method.yaml").write_text(f"title: {name}\n{rest}", encoding="utf-8")
     for number, files in enumerate(islice(cycle(sources), patients), start=1):
         _link_patient(f"Growth_{number:04}", files, copy)
     grades = [(files.patient, files.grade) for files in find_patients(copy / DATA)]
@@ -99,7 +99,7 @@ def make_copy(
     slices = grid.model_dump()
     results = {"seeds": [*range(seeds)], "split": split, "slices": slices, "methods": names}
     content = {"title": "growth", "cohort": {"source": "brats"}, "results": results}
-    (copy / FILE).write_text(json.dumps(content))
+    (copy / FILE).write_text(json.dumps(content), encoding="utf-8")
 
 
 def _link_patient(name: str, files: PatientFiles, copy: Path) -> None:
@@ -107,12 +107,14 @@ def _link_patient(name: str, files: PatientFiles, copy: Path) -> None:
     store, prepared = copy / Layout(Path(FILE).stem).store, copy.parent / "prepared"
     (copy / DATA / name).mkdir(parents=True)
     store.mkdir(parents=True, exist_ok=True)
-    meta = json.loads((prepared / f"{files.patient}.json").read_text())
+    meta = json.loads((prepared / f"{files.patient}.json").read_text(encoding="utf-8"))
     for kind, path in files.all_files.items():
         meta["files"][kind]["name"] = f"{name}_{kind}{''.join(path.suffixes[-2:])}"
         (copy / DATA / name / meta["files"][kind]["name"]).symlink_to(path.resolve())
     (store / f"{name}.npy").symlink_to(prepared / f"{files.patient}.npy")
-    (store / f"{name}.json").write_text(json.dumps(meta | {"patient": name}))
+    (store / f"{name}.json").write_bytes(
+        json.dumps(meta | {"patient": name, "subject": name}).encode()
+    )
 
 
 def row(name: str, sizes: Sequence[int], took: list[dict]) -> dict:

@@ -189,4 +189,4 @@ def _scores(
             for postprocessing in getattr(rules, "postprocessing", ("",)):
                 value = draw.uniform(low, min(high, 40.0))
                 key = (protocol.name, task, region, metric, postprocessing)
-                yield (run.name, seed, patient.patient, "", *key, value, "")
+                yield (run.name, seed, patient.patient, patient.subject, "", *key, value, "")

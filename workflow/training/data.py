@@ -51,8 +51,8 @@ def plan_epoch(
 ) -> list[list[Pick]]:
     """Return at most `limit` batches of the slices with tumour, less an incomplete last batch.
 
-    An unpaired method's T1ce comes by `pairing` from the `other` patients, `shuffled` from all
-    (CUT's convention), or `disjoint`: inputs from one half of the patients, T1ce from the other.
+    An unpaired method's T1ce comes by `pairing` from the `other` subjects, `shuffled` from all
+    (CUT's convention), or `disjoint`: inputs from one half of the subjects, T1ce from the other.
 
     Raises
     ------
@@ -65,8 +65,14 @@ def plan_epoch(
             f"{len(sources)} training slices contain tumour, fewer than one batch of {batch}. "
             "Give more patients or a smaller `results.training.batch`."
         )
+    subjects = [patient.subject for patient in patients]
+    if pairing == "other" and len({subjects[target.patient] for target in targets}) < 2:
+        raise InputError(
+            "`results.training.unpaired: other` takes T1ce from another patient than the inputs, "
+            "but only one training patient has tumour. Give more patients, or write `shuffled`."
+        )
     order = [sources[i] for i in draw.permutation(len(sources))]
-    picks = [Pick(s, _partner(s, targets, pairing, draw)) for s in order]
+    picks = [Pick(s, _partner(s, targets, pairing, subjects, draw)) for s in order]
     batches = [picks[i : i + batch] for i in range(0, len(picks) - batch + 1, batch)]
     return batches[:limit]
 
@@ -76,32 +82,36 @@ def _tumour_slices(patients: list[StoredPatient]) -> list[Slice]:
 
 
 def _partner(
-    inputs: Slice, targets: list[Slice], pairing: Pairing, draw: np.random.Generator
+    inputs: Slice,
+    targets: list[Slice],
+    pairing: Pairing,
+    subjects: list[str],
+    draw: np.random.Generator,
 ) -> Slice:
     if pairing == "paired":
         return inputs
     if pairing != "other":
         return targets[draw.integers(len(targets))]
-    if targets[0].patient == targets[-1].patient:
-        raise InputError(
-            "`results.training.unpaired: other` takes T1ce from another patient than the inputs, "
-            "but only one training patient has tumour. Give more patients, or write `shuffled`."
-        )
     while True:
         target = targets[draw.integers(len(targets))]
-        if target.patient != inputs.patient:
+        if subjects[target.patient] != subjects[inputs.patient]:
             return target
 
 
 def _halves(patients: list[StoredPatient], slices: list[Slice]) -> tuple[list[Slice], list[Slice]]:
-    """Slices of either half of the patients; a hash of their names halves them."""
-    order = sorted(range(len(patients)), key=lambda i: derive("disjoint", patients[i].patient))
+    """Slices of either half of the subjects; a hash of their names halves them."""
+    order = sorted(
+        {patient.subject for patient in patients}, key=lambda name: derive("disjoint", name)
+    )
     first = set(order[: len(order) // 2])
-    halves = tuple([s for s in slices if (s.patient in first) is half] for half in (True, False))
+    halves = tuple(
+        [s for s in slices if (patients[s.patient].subject in first) is half]
+        for half in (True, False)
+    )
     if not all(halves):
         raise InputError(
             "`results.training.unpaired: disjoint` needs training patients with tumour in both "
-            f"halves, but there are {len(patients)} training patients. Write `other`."
+            f"halves, but there are {len(order)} training patients. Write `other`."
         )
     return halves
 
@@ -171,7 +181,15 @@ class ResidentSlices:
 def loader(
     patients: list[StoredPatient], view: View, machine: Machine
 ) -> Callable[[list[list[Pick]]], Iterator[Batch]]:
-    """Return the function that loads batches: of `ResidentSlices`, or `batches` from the disk."""
+    """Return the function that loads batches: of `ResidentSlices`, or `batches` from the disk.
+
+    Raises
+    ------
+    InputError : a file of a patient was damaged or edited.
+    """
+    # Here, since each loader process would compare the checksums anew in every epoch.
+    for patient in patients:
+        view.verify(patient)
     if _are_resident(patients, view, machine):
         return ResidentSlices(patients, view, machine.device).batches
     return partial(batches, patients, view, workers=machine.workers, device=machine.device)

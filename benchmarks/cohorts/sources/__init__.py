@@ -30,7 +30,7 @@ from benchmarks.declarations import Declaration, declarations
 
 FOLDER = Path(__file__).parent
 # Keys of `cohort:` that a source may take.
-KEYS = ("path", "patients", "seed")
+KEYS = ("path", "patients", "seed", "release")
 # The functions of a source with their arguments; the last is that of simulated patients.
 INTERFACE = (
     ("find", "cohort", "folder"),

@@ -1,35 +1,54 @@
-"""BraTS folders as people have them: the releases of 2018 to 2021 and of 2023."""
+"""BraTS folders as people have them: the releases of 2013 to 2025, and data sets named alike."""
 
 import csv
+import difflib
 import os
 import re
-from collections.abc import Iterable, Iterator
+import stat
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cohorts.patient import GRADES, KINDS, Patient, PatientFiles
+from benchmarks.cohorts.releases import RELEASES, misfit, release_of, told
 from benchmarks.errors import InputError
+from benchmarks.files import say_once
 
 if TYPE_CHECKING:
     import numpy as np
 
-SETTINGS = ("path",)
+SETTINGS = ("path", "release")
 SIMULATED = False
 
 _SUFFIXES_2018 = {kind: f"_{kind}" for kind in KINDS}
 _SUFFIXES_2023 = {"t1": "-t1n", "t2": "-t2w", "flair": "-t2f", "t1ce": "-t1c", "seg": "-seg"}
 _ENDINGS = (".nii.gz", ".nii")
-_IMAGE_NAME = re.compile(r"[^.].*[_-](t1|t2|flair|t1ce|t1n|t1c|t2w|t2f|seg)\.nii(\.gz)?", re.DOTALL)
+_IMAGE_NAME = re.compile(
+    r"([^.].*)[_-](t1|t2|flair|t1ce|t1n|t1c|t2w|t2f|seg)\.nii(\.gz)?", re.DOTALL | re.IGNORECASE
+)
 # BraTS20_Training_355 ships its segmentation as W39_1998.09.19_Segm.nii.
 _STRAY_SEGMENTATION = re.compile(r"[^.].*_Segm\.nii(\.gz)?")
-# Kaggle's copy has two folders around the patients; around them or within may be HGG and LGG.
-_LEVELS_ABOVE_PATIENTS = 3
+# Folders below the root down to a patient's: Kaggle's copy has two above the patients, around or
+# within which may be HGG and LGG.
+_LEVELS = 4
+# Hidden folders, and those of archives and file systems.
+_NO_PATIENTS = (".", "__MACOSX", "lost+found", "System Volume Information", "$RECYCLE.BIN")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+# Names of a person's time points; the group that matches is the person.
+_TIME_POINT = re.compile(
+    r"(BraTS-[A-Za-z]+-\d+)-\d+|(UPENN-GBM-\d+)_.+|(UCSF-PDGM-\d+)_.+|(sub-[A-Za-z0-9]+)_ses-.+"
+)
+_PERMIT = "Ask for the right to read it (`chmod -R u+rX` if it is yours)."
+_ROUNDING = 1e-3  # how far a label may be from a whole number, as after a change of type
+_SHOWN = 8  # labels in a message
+_FAULTS = 9  # patients in a message
 
 
 def find(cohort: Any, folder: Path) -> list[PatientFiles]:
     """List the patients below `cohort.path`; see `find_patients`."""
-    return find_patients(cohort.path)
+    return find_patients(cohort.path, cohort.release)
 
 
 def read(files: PatientFiles) -> Patient:
@@ -37,103 +56,195 @@ def read(files: PatientFiles) -> Patient:
 
     Raises
     ------
-    InputError : as `benchmarks.cohorts.nifti.read_patient`, and for labels that BraTS does not use.
+    InputError : as `benchmarks.cohorts.nifti.read_patient`, and for labels that the patient's
+        release does not have.
     """
     from benchmarks.cohorts import nifti
 
-    return nifti.read_patient(files, _classes)
+    uncounted: dict[str, int] = {}
+
+    def to_classes(files: PatientFiles, labels: "np.ndarray") -> "np.ndarray":
+        classes, others = _classes(files, labels)
+        uncounted.update(others)
+        return classes
+
+    return replace(nifti.read_patient(files, to_classes), uncounted=uncounted)
 
 
-def find_patients(root: Path) -> list[PatientFiles]:
-    """List the patients below a folder, sorted by name; opens no image.
+def find_patients(root: Path, release: str | None = None) -> list[PatientFiles]:
+    """List the patients below a folder, sorted by name; opens no image and follows links.
 
     Parameters
     ----------
-    root : holds the patients' folders, the subfolders HGG and LGG, or one or two folders around
-        either. Grades come from those subfolders or from name_mapping.csv.
+    root : holds the patients' folders, or all files of all patients, or the subfolders HGG and LGG,
+        or one or two folders around either. Grades come from those subfolders or from
+        name_mapping.csv.
+    release : of the patients whose names leave it open; see `benchmarks.cohorts.releases`.
 
     Raises
     ------
     InputError : the folder does not exist or has no patient in it; a patient lacks a file or has
         one twice; two patients have one name; a name cannot be part of paths and commands; a file
-        is a folder, a pipe, a device or a broken link.
+        is a folder, a pipe, a device or a broken link, or may not be read; `release` is unknown, or
+        no patient can be of it, or a patient's name needs it.
     """
     root = Path(root)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise InputError(f"There is no folder {root}. Give the folder that holds the patients.")
-    root = root.resolve()
-    if _holds_images(os.listdir(root)):
-        raise InputError(f"{root} is the folder of one patient. Give the folder above it.")
-    listed = list(_patient_folders(root, _LEVELS_ABOVE_PATIENTS))
-    mapped = _mapped_grades({root.parent, root, *(folder.parent for folder, _ in listed)})
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise InputError(f"{root} cannot be opened: its permissions forbid it. {_PERMIT}")
+    # Keep the user's path, but where `..` leads depends on what is a link.
+    root = root.resolve() if ".." in root.parts else root.absolute()
+    listed = list(_patients(root, _LEVELS))
+    at_root = [names for _, folder, names in listed if folder == root]
+    if len(at_root) == 1:
+        image = min(filter(_IMAGE_NAME.fullmatch, at_root[0]))
+        raise InputError(
+            f"{root} is the folder of one patient, since {image} is in it. Give the folder above "
+            "it, or move the file."
+        )
+    homes = {home for _, folder, _ in listed for home in (folder, folder.parent)}
+    mapped = _mapped_grades({root.parent, root} | homes)
     patients: dict[str, PatientFiles] = {}
-    for folder, names in listed:
-        patient = folder.name
-        if patient in patients:
-            raise InputError(
-                f"Patient {patient} lies twice under {root}: in {patients[patient].t1.parent} and "
-                f"in {folder}. Remove or rename one of the two."
-            )
-        if not _NAME.fullmatch(patient):
-            raise InputError(
-                f"{folder}: a patient goes by the folder's name, which becomes part of paths and "
-                f"of commands, and {patient!r} cannot. Rename it, and its files, to at most 100 "
-                "letters, digits, `_`, `-` and `.`, beginning with a letter or a digit."
-            )
-        grade = folder.parent.name if folder.parent.name in GRADES else mapped.get(patient)
-        paths = [_file(folder, kind, names) for kind in KINDS]
-        patients[patient] = PatientFiles(patient, grade, *paths)
+    faults: list[str] = []
+    for patient, folder, names in listed:
+        try:
+            if patient in patients:
+                raise InputError(
+                    f"Patient {patient} lies twice under {root}: in {patients[patient].t1.parent} "
+                    f"and in {folder}. Remove or rename one of the two."
+                )
+            grade = next((x.name for x in (folder, folder.parent) if x.name in GRADES), None)
+            files = _files(patient, folder, names, grade or mapped.get(patient), release)
+            patients[patient] = files
+        except InputError as error:
+            faults.append(str(error))
+    if faults := list(dict.fromkeys(faults)):  # an unknown release is every patient's
+        more = len(faults) - _FAULTS
+        last = [f"And {more} more."] if more > 0 else []
+        raise InputError("\n".join([*faults[:_FAULTS], *last]))
     if not patients:
         raise InputError(
             f"{root} holds no patient. A patient is a folder such as BraTS20_Training_001 with "
             "the files BraTS20_Training_001_t1.nii.gz, _t2, _flair, _t1ce and _seg (or, as in "
             "2023, -t1n, -t2w, -t2f, -t1c and -seg)."
         )
+    releases = Counter(files.release for files in patients.values())
+    if release and release not in releases:
+        told_by_name = ", ".join(f"{count} of `{name}`" for name, count in releases.items())
+        raise InputError(
+            f"`cohort.release` is `{release}`, but by their names the patients below {root} are "
+            f"{told_by_name}. Leave it out, or rename the folders and files."
+        )
     return [patients[patient] for patient in sorted(patients)]
 
 
-def _patient_folders(folder: Path, levels: int) -> Iterator[tuple[Path, set[str]]]:
-    """Each patient's folder with the names in it."""
-    for inner in sorted(folder.iterdir()):
-        if inner.name.startswith((".", "__MACOSX")) or not inner.is_dir():
-            continue
-        names = set(os.listdir(inner))
-        if _holds_images(names):
-            yield inner, names
-        elif levels and any((inner / name).is_dir() for name in names):
-            yield from _patient_folders(inner, levels - 1)
-        elif inner.name.lower().startswith("brats"):
-            # Never unpacked, or emptied: passed on so that its missing files are reported.
-            yield inner, names
+def _patients(folder: Path, levels: int) -> Iterator[tuple[str, Path, set[str]]]:
+    """Each patient below a folder, at most `levels` deep: name, folder, and names of the files."""
+    names = _listed(folder)
+    images = defaultdict(set)
+    for name in names:
+        if match := _IMAGE_NAME.fullmatch(name):
+            images[match[1]].add(name)
+    if len(images) > 1 and folder.name not in images:
+        yield from ((patient, folder, files) for patient, files in images.items())
+        return
+    if images:
+        yield folder.name, folder, names
+        return
+    inner = [
+        folder / name
+        for name in sorted(names)
+        if not name.startswith(_NO_PATIENTS) and os.path.isdir(folder / name)
+    ]
+    if inner and levels:
+        for one in inner:
+            yield from _patients(one, levels - 1)
+    elif levels < _LEVELS and _is_named_as_patient(folder):
+        # Never unpacked, or emptied: passed on so that its missing files are reported.
+        yield folder.name, folder, names
 
 
-def _holds_images(names: Iterable[str]) -> bool:
-    return any(_IMAGE_NAME.fullmatch(name) for name in names)
+def _listed(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder))
+    except OSError as error:
+        fault = f"{folder} cannot be opened ({error.strerror})"
+        if folder.name in GRADES or _is_named_as_patient(folder):
+            raise InputError(f"{fault}. {_PERMIT}") from None
+        say_once(f"Skipped: {fault}.")
+        return set()
 
 
-def _file(folder: Path, kind: str, names: set[str]) -> Path:
-    stems = [folder.name + suffixes[kind] for suffixes in (_SUFFIXES_2018, _SUFFIXES_2023)]
-    present = [stem + ending for stem in stems for ending in _ENDINGS if stem + ending in names]
+def _is_named_as_patient(folder: Path) -> bool:
+    return folder.name.lower().startswith("brats") or bool(told(folder.name))
+
+
+def _subject(patient: str) -> str:
+    match = _TIME_POINT.fullmatch(patient)
+    return match[match.lastindex] if match else patient
+
+
+def _files(
+    patient: str, folder: Path, names: set[str], grade: str | None, release: str | None
+) -> PatientFiles:
+    if not _NAME.fullmatch(patient):
+        raise InputError(
+            f"{folder}: {patient!r} cannot be a patient's name, which becomes part of paths and of "
+            "commands. Rename it, and its files, to at most 100 letters, digits, `_`, `-` and `.`, "
+            "beginning with a letter or a digit."
+        )
+    paths = [_file(patient, folder, kind, names) for kind in KINDS]
+    hyphens = paths[0].name[len(patient)] == "-"
+    return PatientFiles(
+        patient,
+        grade,
+        *paths,
+        subject=_subject(patient),
+        release=release_of(patient, hyphens, release),
+    )
+
+
+def _file(patient: str, folder: Path, kind: str, names: set[str]) -> Path:
+    stems = [patient + suffixes[kind] for suffixes in (_SUFFIXES_2018, _SUFFIXES_2023)]
+    wanted = [(stem + ending).lower() for stem in stems for ending in _ENDINGS]
+    present = [name for one in wanted for name in names if name.lower() == one]
     if kind == "seg" and not present:
         present = sorted(name for name in names if _STRAY_SEGMENTATION.fullmatch(name))
     if len(present) > 1:
         raise InputError(
-            f"Patient {folder.name} has more than one {kind} in {folder}: {', '.join(present)}. "
+            f"Patient {patient} has more than one {kind} in {folder}: {', '.join(present)}. "
             "Keep one of them."
         )
     if not present:
+        others = [name for name in names if not _is_image_of(patient, name)]
+        nearest = difflib.get_close_matches(f"{stems[0]}.nii.gz", others, n=1, cutoff=0.5)
+        found = f"; the nearest name is {nearest[0]!r}" if nearest else ""
         hint = " Validation sets ship none: give the training set." if kind == "seg" else ""
         raise InputError(
-            f"Patient {folder.name} lacks its {kind}: {folder} has neither {stems[0]}.nii.gz "
-            f"nor {stems[0]}.nii (2023: {stems[1]}).{hint} Add the file or remove the folder."
+            f"Patient {patient} lacks its {kind}: {folder} has neither {stems[0]}.nii.gz nor "
+            f"{stems[0]}.nii (2023: {stems[1]}){found}.{hint} Add the file or remove the folder."
         )
     path = folder / present[0]
-    if not path.is_file():
+    try:
+        is_file, may_be_read = stat.S_ISREG(path.stat().st_mode), os.access(path, os.R_OK)
+    except OSError as error:
+        is_file, may_be_read = False, not isinstance(error, PermissionError)
+    if not may_be_read:
         raise InputError(
-            f"Patient {folder.name}: {path} is no file: a folder, a pipe, a device, or a link to "
-            "nothing. Put the original in its place."
+            f"Patient {patient}: {path} cannot be read: its permissions forbid it. {_PERMIT}"
+        )
+    if not is_file:
+        raise InputError(
+            f"Patient {patient}: {path} is no file: a folder, a pipe, a device, or a link to "
+            "nothing. Put the original in its place; in a DataLad data set run `datalad get`."
         )
     return path
+
+
+def _is_image_of(patient: str, name: str) -> bool:
+    match = _IMAGE_NAME.fullmatch(name)
+    return match is not None and match[1].lower() == patient.lower()
 
 
 def _mapped_grades(folders: set[Path]) -> dict[str, str]:
@@ -143,7 +254,7 @@ def _mapped_grades(folders: set[Path]) -> dict[str, str]:
     """
     grades: dict[str, str] = {}
     for path in sorted(folder / "name_mapping.csv" for folder in folders):
-        if not path.is_file():
+        if not os.path.isfile(path):
             continue
         try:
             with path.open(newline="", encoding="utf-8-sig") as file:
@@ -157,20 +268,37 @@ def _mapped_grades(folders: set[Path]) -> dict[str, str]:
     return {patient: grade for patient, grade in grades.items() if grade in GRADES}
 
 
-def _classes(files: PatientFiles, labels: "np.ndarray") -> "np.ndarray":
-    """Map labels to classes 0 to 3: enhancing tumour is 4 up to 2021 and 3 from 2023 on."""
+def _classes(files: PatientFiles, labels: "np.ndarray") -> tuple["np.ndarray", dict[str, int]]:
+    """Map labels to classes 0 to 3, and count the voxels of tissues outside all classes."""
     import numpy as np
 
-    whole = labels.dtype.kind in "iu" or np.array_equal(labels, np.rint(labels))
-    if not whole or labels.min() < 0 or labels.max() > 4:
-        wrong = np.setdiff1d(labels, [0, 1, 2, 3, 4])
-        raise InputError(
-            f"Patient {files.patient}: {files.seg} has labels that BraTS does not use, such as "
-            f"{wrong[0]:g}. They should be 0, 1, 2 and 4 (2023: 3)."
-        )
-    if (labels == 3).any() and (labels == 4).any():
-        raise InputError(
-            f"Patient {files.patient}: {files.seg} uses both label 3 and label 4, so which of them "
-            "is enhancing tumour cannot be told. Relabel the file as 0, 1, 2, 4."
-        )
-    return np.minimum(labels, 3).astype(np.uint8, copy=False)
+    whole = labels if labels.dtype.kind in "iu" else np.rint(labels)
+    classes, uncounted = np.zeros_like(whole, np.uint8), {}
+    unknown = np.count_nonzero(whole)
+    for label, tissue in RELEASES[files.release].labels.items():
+        here = whole == label
+        count = int(np.count_nonzero(here))
+        unknown -= count
+        if isinstance(tissue, int):
+            classes += here * np.uint8(tissue)
+        elif count:
+            uncounted[tissue] = count
+    if unknown or np.abs(labels - whole).max() > _ROUNDING:
+        raise _misfit(files, labels, whole)
+    return classes, uncounted
+
+
+def _misfit(files: PatientFiles, labels: "np.ndarray", whole: "np.ndarray") -> InputError:
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):  # infinity minus itself
+        labels = np.where(np.abs(labels - whole) <= _ROUNDING, whole, labels)
+    values, counts = np.unique(labels[labels != 0], return_counts=True)
+    found = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    shown = [f"{label:.7g} ({count} voxels)" for label, count in found.items()]
+    if len(shown) > _SHOWN:
+        shown[_SHOWN:] = [f"{len(shown) - _SHOWN} more"]
+    return InputError(
+        f"Patient {files.patient}: {files.seg} has labels {', '.join(shown)}. "
+        f"{misfit(files.patient, files.release, found)}"
+    )

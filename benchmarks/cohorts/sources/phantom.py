@@ -18,7 +18,12 @@ def patients(count: int) -> list[str]:
 def find(cohort: Any, folder: Path) -> list[PatientFiles]:
     """List the patients that `cohort.patients` asks for; their files need not exist yet."""
     return [
-        PatientFiles(name, None, *(folder / name / f"{name}_{kind}.nii.gz" for kind in KINDS))
+        PatientFiles(
+            name,
+            None,
+            *(folder / name / f"{name}_{kind}.nii.gz" for kind in KINDS),
+            release="brats2021",
+        )
         for name in patients(cohort.patients)
     ]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from benchmarks.cohorts.split import headcount
 from benchmarks.cohorts.store import Scan, StoredPatient
 from benchmarks.reporting.formatting import title
 from benchmarks.reporting.measures import by_patient
@@ -70,7 +71,8 @@ def choose(results: Results, metric: str, region: str) -> tuple[dict[str, str], 
     chosen = best_median_worst(means if higher else -means)
     if len(chosen) == len(everyone):
         return chosen, "all test patients"
-    patients = f"of {len(everyone)} test patients"
+    subjects = [results.cohort.test[patient] for patient in everyone]
+    patients = f"of {headcount(subjects)} test patients"
     if not any(chosen.values()):
         return chosen, f"the first {len(chosen)} {patients}"
     rule = f"by {title(metric, region)}, mean over the methods"

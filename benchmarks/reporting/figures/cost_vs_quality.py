@@ -10,7 +10,7 @@ from benchmarks.reporting.drawing.axes import label_runs, log_ticks, scatter
 from benchmarks.reporting.drawing.canvas import Canvas, empty, finish, missing
 from benchmarks.reporting.drawing.style import PAGE, styled, styles
 from benchmarks.reporting.formatting import axis_arrow, axis_title
-from benchmarks.reporting.measures import by_patient
+from benchmarks.reporting.measures import by_subject
 from benchmarks.reporting.results import Results
 
 NEEDS = ("scores", "costs")
@@ -26,7 +26,7 @@ def figure(results: Results) -> Figure:
     took = hours(results)
     panels = {}
     for panel in PANELS:
-        frame = by_patient(results, *panel, results.protocol).replace(np.inf, np.nan)
+        frame = by_subject(results, *panel, results.protocol).replace(np.inf, np.nan)
         means = {run: mean for run, mean in frame.mean().dropna().items() if run in took}
         if means:
             panels[panel] = means

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from benchmarks.reporting.drawing.canvas import Canvas, empty, finish, missing, panels
 from benchmarks.reporting.drawing.style import PAGE, Style, styled, styles
 from benchmarks.reporting.formatting import axis_arrow, axis_title
-from benchmarks.reporting.measures import by_patient
+from benchmarks.reporting.measures import by_subject
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Row, in_order
 from benchmarks.scoring.metric import read_metrics
@@ -67,12 +67,12 @@ def _is_drawn(row: Row, task: str) -> bool:
 
 
 def _frames(results: Results, task: str) -> dict[tuple[str, str], pd.DataFrame]:
-    """Return (patients, runs) values of the metrics and regions that any run has a value of."""
+    """Return (subjects, runs) values of the metrics and regions that any run has a value of."""
     runs = [row.run for row in in_order(results.rows) if _is_drawn(row, task)]
     frames = {}
     for metric in read_metrics().values():
         for region in metric.shown if metric.task == task else ():
-            frame = by_patient(results, metric.name, region, results.protocol)
+            frame = by_subject(results, metric.name, region, results.protocol)
             frame = frame[[run for run in runs if run in frame]].replace(np.inf, np.nan)
             if frame.notna().any(axis=None):
                 frames[metric.name, region] = frame

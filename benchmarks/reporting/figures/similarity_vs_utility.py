@@ -9,7 +9,7 @@ from benchmarks.reporting.drawing.axes import label_runs, scatter
 from benchmarks.reporting.drawing.canvas import Canvas, empty, finish, missing
 from benchmarks.reporting.drawing.style import COLUMN, styled, styles
 from benchmarks.reporting.formatting import axis_arrow, axis_title
-from benchmarks.reporting.measures import by_patient
+from benchmarks.reporting.measures import by_subject
 from benchmarks.reporting.results import Results
 
 ORDER = 6
@@ -19,8 +19,8 @@ ORDER = 6
 def figure(results: Results) -> Figure:
     """Draw one point per synthesis that is segmented; lines for the ceiling and without T1ce."""
     heading = results.cohort.heading("Does similarity predict segmentation quality?")
-    similarity = by_patient(results, "ssim", "et", results.protocol)
-    utility = by_patient(results, "dice", "et", results.protocol)
+    similarity = by_subject(results, "ssim", "et", results.protocol)
+    utility = by_subject(results, "dice", "et", results.protocol)
     utility = utility.reindex(similarity.dropna(how="all").index)
     expected = [row for row in results.rows if "synthesis" in row.tasks]
     # The run that segments the T1ce of each: another one, or itself.

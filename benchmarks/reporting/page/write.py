@@ -1,5 +1,6 @@
 """The page of a benchmark: one folder that opens from the file system and needs nothing else."""
 
+import hashlib
 import html
 import json
 from dataclasses import asdict
@@ -30,6 +31,7 @@ def write_page(
 
     The page shows every table and figure of the catalogue whose files exist. index.html is written
     last, so if it exists the page is complete; then other files of the folder are removed.
+    checksums.json holds the sha256 of every other file.
 
     Raises
     ------
@@ -37,12 +39,12 @@ def write_page(
     """
     index = folder / "index.html"
     index.unlink(missing_ok=True)
-    written = {index}
+    sha256: dict[str, str] = {}
 
     def write(name: str, content: bytes) -> None:
         with write_atomically(folder / name) as file:
             file.write(content)
-        written.add(folder / name)
+        sha256[name] = hashlib.sha256(content).hexdigest()
 
     assets = page_assets() | datatables()
     shell = Template(assets.pop("page.html").decode())
@@ -78,8 +80,11 @@ def write_page(
     }
     write("data.js", _script("globalThis.pageData = %s", data))
     title = html.escape(results.cohort.heading("T1ce synthesis"))
-    write("index.html", shell.substitute(title=title).encode())
-    _remove_others(folder, written)
+    content = shell.substitute(title=title).encode()
+    listed = {"files": sha256 | {index.name: hashlib.sha256(content).hexdigest()}}
+    write("checksums.json", json.dumps(listed, indent=1).encode())
+    write(index.name, content)
+    _remove_others(folder, {folder / name for name in sha256})
     return index
 
 
@@ -162,6 +167,7 @@ def _summary(manifest: Manifest) -> dict:
         "Command": " ".join(manifest.command) if manifest.command else "by hand",
         "Commit": commit,
         "Data": f"{manifest.data.folder}, {len(manifest.data.files)} files",
+        "Patients": " ".join(manifest.data.read_as),
         "Python": manifest.environment.get("python"),
         "Packages": _listed(manifest.environment.get("packages", {})),
         "Machine": _listed(hardware),

@@ -175,5 +175,6 @@ def _paper_notes(
         *others,
         *notes_on_intervals(inferred),
         *notes_on_marks(inferred),
+        *results.cohort.notes,
         *notes_on_rows(cells),
     ]

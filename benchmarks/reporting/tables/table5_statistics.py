@@ -32,7 +32,7 @@ def table(results: Results) -> Sheet:
     return Sheet(
         f"Table V. Which differences are more than chance: {cohort}.",
         [_block(results, name, frame) for name, frame in frames.items()],
-        _notes(frames),
+        [*results.cohort.notes, *_notes(frames)],
         stacked({name: frame[_COLUMNS] for name, frame in frames.items()}, "table", cohort),
     )
 

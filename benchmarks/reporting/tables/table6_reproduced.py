@@ -124,4 +124,9 @@ def _notes(results: Results, frames: dict[str, pd.DataFrame]) -> list[str]:
             (cells["verdict"] == TOO_FEW).any()
         ),
     }
-    return [*applying(notes), *notes_on_intervals(cells), *notes_on_rows(cells)]
+    return [
+        *applying(notes),
+        *notes_on_intervals(cells),
+        *results.cohort.notes,
+        *notes_on_rows(cells),
+    ]

@@ -29,7 +29,7 @@ def table(results: Results) -> Sheet:
     return Sheet(
         f"Table VII. How much each number depends on the scoring convention: {cohort}.",
         blocks,
-        _notes(cells, blocks, results.conventions),
+        [*results.cohort.notes, *_notes(cells, blocks, results.conventions)],
         stacked({BASE: cells}, "base", cohort),
     )
 

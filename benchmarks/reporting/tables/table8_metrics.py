@@ -40,7 +40,7 @@ def table(results: Results) -> Sheet:
     return Sheet(
         f"Table VIII. Every metric: {cohort}.",
         blocks,
-        _notes(frames, blocks, metrics) if blocks else [],
+        [*results.cohort.notes, *_notes(frames, blocks, metrics)] if blocks else [],
         stacked(frames, "task", cohort),
     )
 
