@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from benchmarks.config import schema
 from benchmarks.errors import InputError
@@ -117,12 +117,27 @@ def _conclusion(verdict: Verdict) -> str:
     )
     if not (damaged or verdict.new or verdict.outdated):
         return summary
-    return (
-        f"{summary} To make a file again, delete it and ask for it by name (`snakemake --cores 1 "
-        "FILE`), then for everything (`snakemake --cores 1`). If the files here are the right "
-        "ones, write the manifest again: python -m workflow manifest --benchmark "
-        f"{verdict.manifest.benchmark}"
+    return " ".join(
+        [
+            summary,
+            "To make files again, delete them, and run the snakemake command that made them.",
+            *_exceptions(verdict),
+            "If the files here are the right ones, write the manifest again: python -m workflow "
+            f"manifest --benchmark {verdict.manifest.benchmark}",
+        ]
     )
+
+
+def _exceptions(verdict: Verdict) -> Iterable[str]:
+    """Say for which files it does not help to delete them, and what does."""
+    damaged = {*verdict.changed, *verdict.missing}
+    if volumes := sorted(damaged & verdict.manifest.arrays.keys()):
+        indices = dict.fromkeys(f"{PurePosixPath(name).parent}.json" for name in volumes)
+        yield f"For predicted volumes delete their index: {', '.join(indices)}."
+    if folders := verdict.damaged_copies:
+        yield f"For the page and exported cases delete their folder: {', '.join(folders)}."
+    if any(name.startswith(DATA) for name in damaged):
+        yield "For changed input data delete nothing: the command sees that it changed."
 
 
 def _list(heading: str, names: list[str]) -> Iterable[str]:
@@ -140,4 +155,5 @@ def _plain(name: str) -> str:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # what the locale has no bytes for
     sys.exit(main())

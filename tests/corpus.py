@@ -6,9 +6,11 @@ no command may touch.
 """
 
 import gzip
+import hashlib
 import json
 import os
 import pickle
+import re
 import shutil
 import struct
 import sys
@@ -111,6 +113,8 @@ def finished(folder: Path) -> Path:
             shutil.rmtree(kept)
         for verb in (SCORE, "tabulate", "manifest"):
             run(verb)
+        # Else every damaged patient would be refused as one of another cohort.
+        shutil.rmtree("results/origins")
     return folder
 
 
@@ -199,6 +203,19 @@ def header(place: int, form: str, *values: float, kinds: tuple[str, ...] = ("t2"
             nifti(kind).write_bytes(gzip.compress(bytes(data), mtime=0))
 
     return damage
+
+
+def nifti_2(**fields: int) -> None:
+    """Write P1's T2 anew, as NIfTI-2."""
+    made = nib.Nifti2Image(voxels("t2"), AFFINE)
+    nib.save(made, nifti())
+
+
+def nifti_2_of_huge_dimensions() -> None:
+    nifti_2()
+    data = bytearray(gzip.decompress(nifti().read_bytes()))
+    struct.pack_into("<q", data, 24, 2**40)
+    nifti().write_bytes(gzip.compress(bytes(data), mtime=0))
 
 
 ALL = ("t1", "t2", "flair", "t1ce", "seg")
@@ -323,7 +340,9 @@ def npy_header(path: str, text: str) -> Damage:
 def meta(**changes: object) -> Damage:
     def damage() -> None:
         path = Path(STORE, "P1.json")
-        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        path.write_text(
+            json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8"
+        )
 
     return damage
 
@@ -354,9 +373,9 @@ def manifest(change: Callable[[dict], object]) -> Damage:
     """The manifest after `change`, sealed as if its writer had written it so."""
 
     def damage() -> None:
-        content = json.loads(Path(MANIFEST).read_text())
+        content = json.loads(Path(MANIFEST).read_text(encoding="utf-8"))
         change(content)
-        Path(MANIFEST).write_text(json.dumps(content | {"seal": seal(content)}))
+        Path(MANIFEST).write_text(json.dumps(content | {"seal": seal(content)}), encoding="utf-8")
 
     return damage
 
@@ -379,6 +398,8 @@ def both(*damages: Damage) -> Damage:
 
 EXECUTES = "!!python/object/apply:os.system ['touch ../outside/executed']"
 SCORES = f"{RUNS}/copy_t1/seed0/scores.csv"
+SCORED = "results/records/mine/score/copy_t1/seed0.json"
+SEVENS = hashlib.sha256(np.full((8, 32, 32), 7, np.uint8)).hexdigest()
 MADE = f"{RUNS}/copy_t1/seed0/t1ce/P3.npy"
 UPSTREAM = [f"{RUNS}/copy_t1/seed0/t1ce/{patient}.npy" for patient in ("P0", "P1")]
 SEGMENTED = f"{RUNS}/copy_t1+unet/seed0/seg/P3.npy"
@@ -425,6 +446,16 @@ NIFTI = [
          (*ORIGINAL, "complex64")),
     Case("colours", lambda: image("t2", np.zeros(SHAPE, np.dtype("u1,u1,u1").newbyteorder("="))
          .view([("R", "u1"), ("G", "u1"), ("B", "u1")])), PREPARE, (*ORIGINAL, "not one 3-D")),
+    Case("not skull-stripped", lambda: image("t2", voxels("t2") + np.arange(64 * 64 * 8).reshape(
+         SHAPE).astype(np.int16) % 30), PREPARE,
+         ("Patient P1: t2 is not skull-stripped", "30 values from 0 to 29", "set all air to 0")),
+    Case("brain almost everywhere", lambda: image("t2", np.pad(voxels("t1")[1:-1, 1:-1] + 9,
+         [(1, 1), (1, 1), (0, 0)])), PREPARE,
+         ("Patient P1: t2 is not skull-stripped", "94 % of the volume", "13 to 19 %")),
+    Case("T1ce is T1", lambda: shutil.copy(nifti("t1"), nifti("t1ce")), PREPARE,
+         ("Patient P1", str(nifti("t1")), str(nifti("t1ce")), "one image")),
+    Case("T1ce is T1, scaled", lambda: image("t1ce", 2 * voxels("t1")), PREPARE,
+         ("Patient P1", str(nifti("t1")), str(nifti("t1ce")), "one image")),
     Case("NaN", voxel("t2", np.nan), PREPARE, (*ORIGINAL, "NaN or infinite")),
     Case("infinity", voxel("t2", np.inf), PREPARE, (*ORIGINAL, "NaN or infinite")),
     Case("minus infinity", voxel("t2", -np.inf), PREPARE, (*ORIGINAL, "NaN or infinite")),
@@ -443,6 +474,10 @@ NIFTI = [
          PREPARE, ("P1_t2.nii.gz has shape (8, 64, 64)", "P1_t1.nii.gz has (64, 64, 8)")),
     Case("shifted affine", affine(AFFINE + np.eye(4, k=3) * 2.5), PREPARE,
          ("P1_t2.nii.gz lies elsewhere in space", "up to 2.5", "co-registered")),
+    Case("affine shifted by half a voxel", affine(AFFINE + np.eye(4, k=3) * 0.5), PREPARE,
+         ("P1_t2.nii.gz lies elsewhere in space", "up to 0.5 voxels")),
+    Case("affine turned by a degree", affine(turned(1)), PREPARE,
+         ("P1_t2.nii.gz lies elsewhere in space", "voxels")),
     Case("affine turned by 30 degrees", affine(turned(30)), PREPARE,
          ("P1_t2.nii.gz lies elsewhere in space", "co-registered")),
     Case("affine turned by 90 degrees", affine(turned(90)), PREPARE,
@@ -455,6 +490,9 @@ NIFTI = [
          ("Patient P1", "P1_t1.nii.gz", "no place or no size")),
     Case("voxels of a kilometre", lambda: [image(k, voxels(k), AFFINE * 1e6) for k in ALL], PREPARE,
          ("Patient P1", "P1_t1.nii.gz", "no place or no size")),
+    Case("NIfTI-2 cut short", both(nifti_2, cut(nifti(), 0.5)), PREPARE, UNREADABLE),
+    Case("NIfTI-2 of huge dimensions", nifti_2_of_huge_dimensions, PREPARE,
+         (*UNREADABLE, "[1099511627776, 64, 8] voxels"), heavy=True),
     Case("measured in metres", header(UNITS, "B", 1), PREPARE, (*ORIGINAL, "than millimetres")),
     Case("measured in an unknown unit", header(UNITS, "B", 7), PREPARE,
          (*ORIGINAL, "than millimetres")),
@@ -462,13 +500,19 @@ NIFTI = [
 LABELS = [
     Case(f"label {name}", damage, PREPARE, ("Patient P1", "P1_seg.nii.gz", *parts))
     for name, damage, parts in [
-        ("out of range", voxel("seg", 5), ("such as 5", "0, 1, 2 and 4")),
-        ("negative", voxel("seg", -1), ("such as -1", "0, 1, 2 and 4")),
-        ("of 255", voxel("seg", 255, np.uint8), ("such as 255",)),
-        ("not whole", voxel("seg", 1.5), ("such as 1.5",)),
-        ("of NaN", voxel("seg", np.nan), ("such as nan",)),
-        ("infinite", voxel("seg", np.inf), ("such as inf",)),
-        ("3 beside label 4", voxel("seg", 3), ("both label 3 and label 4", "Relabel")),
+        ("out of range", voxel("seg", 5), ("5 (1 voxels)", "1 core, 2 oedema, 4 enhancing")),
+        ("negative", voxel("seg", -1), ("-1 (1 voxels)", "replace the file by the original")),
+        ("of 255", voxel("seg", 255, np.uint8), ("255 (1 voxels)",)),
+        ("not whole", voxel("seg", 1.5), ("1.5 (1 voxels)",)),
+        ("not whole by more than rounding", voxel("seg", 3.99), ("3.99 (1 voxels)",)),
+        ("of NaN", voxel("seg", np.nan), ("nan (1 voxels)", "replace the file by the original")),
+        ("infinite", voxel("seg", np.inf), ("inf (1 voxels)",)),
+        ("3 beside label 4", voxel("seg", 3), ("`brats2021`", "--config release=gli2024")),
+        ("3 in place of label 4",
+         lambda: image("seg", np.minimum(voxels("seg"), 3)), ("--config release=brats2023",)),
+        ("images of probabilities",
+         lambda: image("seg", np.linspace(0, 1, 32768, dtype=np.float32).reshape(SHAPE)),
+         ("0.001007111 (1 voxels)", "more", "by the original")),
     ]
 ] + [
     Case("tumour outside of the brain", lambda: image("seg", _corner()), PREPARE,
@@ -495,11 +539,26 @@ def odd_name(name: str, *parts: str, shown: str | None = None) -> Case:
     return Case(f"patient named {name!r:.30}", patient_named(name), "dag", said)
 
 
+RELEASES = [
+    Case("release that is unknown", lambda: None, "dag release=gli2042",
+         ("no `gli2042`", "Did you mean `gli2024`?", "`ped2024` (BraTS 2024 PED)")),
+    Case("release that a name needs", patient_named("BraTS-PED-00001-000"), "dag",
+         ("Patient BraTS-PED-00001-000", "`brats2023`", "`ped2024`", "--config release=NAME")),
+    Case("release that is another one's", config("source: brats", "source: phantom, release: msd"),
+         "dag", (*AT_MINE, "`cohort.release`", "takes patients and seed")),
+    Case("release that is a number", config("path: data", "path: data, release: 2024"), "dag",
+         (*AT_MINE, "`cohort.release`", "2024")),
+]  # fmt: skip
 FOLDERS = [
     Case("no such folder", lambda: None, "dag data=nowhere", ("no folder nowhere", "Give the")),
     Case("a file for a folder", lambda: None, "dag data=own.csv", ("no folder own.csv",)),
     Case("an empty folder", lambda: Path("empty").mkdir(), "dag data=empty",
          ("empty holds no patient", "A patient is a folder such as")),
+    Case("all files in one folder, one missing",
+         both(lambda: [path.rename(Path("data", path.name)) for path in nifti().parent.iterdir()],
+              lambda: [path.rename(Path("data", path.name)) for path in Path("data/P2").iterdir()],
+              lambda: Path("data/P1_t2.nii.gz").unlink()), "dag",
+         ("Patient P1 lacks its t2", "data has neither P1_t2.nii.gz")),
     Case("the folder of one patient", lambda: None, "dag data=data/P1",
          ("P1 is the folder of one patient", "Give the folder above")),
     Case("missing modality", lambda: nifti().unlink(), "dag",
@@ -705,7 +764,7 @@ SPLITS = [
         ("patient in two splits", OWN + "P1,,test\n", "line 6", "P1 is already", "Keep one"),
         ("unknown split", OWN.replace("val", "dev"), "line 4", "dev is no split", "train, val"),
         ("unknown grade", OWN.replace("P1,,", "P1,IV,"), "line 3", "IV is no grade", "HGG, LGG"),
-        ("missing cell", OWN.replace("P1,,", "P1,"), "line 3", "Write a patient, a grade"),
+        ("missing cell", OWN.replace("P1,,", "P1,"), "line 3", "Write patient, grade, split"),
         ("nobody to test", OWN.replace("test", "val"), "no patient to test", "at least one"),
         ("name that leads out", OWN + "../../x,,test\n", "line 6", "'../../x'"),
         ("binary", bytes(range(128, 256)), "cannot be read as CSV"),
@@ -732,10 +791,10 @@ STORES = [
          padded_to(STORED, array(STORED, np.array([Payload()] * 3, object))), TRAIN, IN_STORE),
     Case("store: array of another type",
          padded_to(STORED, lambda: np.save(STORED, np.load(STORED).view(np.uint16))), TRAIN,
-         (*IN_STORE, "uint16", "int16")),
+         (*IN_STORE, "changed after it was written")),
     Case("store: array of another shape",
          padded_to(STORED, lambda: np.save(STORED, np.load(STORED).swapaxes(0, 1))), TRAIN,
-         (*IN_STORE, "of shape (5,")),
+         (*IN_STORE, "changed after it was written")),
     Case("store: array with a huge header", npy_header(STORED, "{'descr': '<i2', 'fortran_order': "
          "False, 'shape': (99999999, 5, 9999, 9999)}"), TRAIN, IN_STORE, heavy=True),
     Case("store: array whose header is code", npy_header(STORED, "__import__('pathlib').Path("
@@ -748,7 +807,7 @@ STORES = [
     Case("store: description too deep", put(f"{STORE}/P1.json", "[" * 200_000), TRAIN,
          (*IN_STORE, "not JSON")),
     Case("store: description of another version", meta(format=0), TRAIN,
-         (*IN_STORE, "`format` is 0", "should be 2")),
+         (*IN_STORE, "`format` is 0", "should be 3")),
     Case("store: description with an unknown key", meta(colour=1), TRAIN, (*IN_STORE, "`colour`")),
     Case("store: description of another type", meta(shape="big"), TRAIN, (*IN_STORE, "`shape`")),
     Case("store: description of another shape", meta(shape=[1, 2, 3]), TRAIN,
@@ -802,7 +861,15 @@ PREDICTIONS = [
                                    "(999999, 99999, 9999)}")),
     ]
 ] + [
-    Case("prediction: unknown class", array(SEGMENTED, np.full((8, 32, 32), 7, np.uint8)),
+    Case("prediction: of another run", array(MADE, np.zeros((8, 32, 32), np.int16)), SCORE,
+         (MADE, "its content was changed", "Delete", "seed0/t1ce.json", "with synthesize")),
+    Case("prediction: edited, to train on",
+         both(*[array(path, np.zeros((8, 32, 32), np.int16)) for path in UPSTREAM]),
+         SEGMENT_BEHIND, ("seed0/t1ce/P", "its content was changed", "with synthesize")),
+    Case("prediction: unknown class", both(
+        array(SEGMENTED, np.full((8, 32, 32), 7, np.uint8)),
+        edit(f"{RUNS}/copy_t1+unet/seed0/seg.json", lambda data: re.sub(
+            rb'"P3": "[0-9a-f]{64}"', b'"P3": "%s"' % SEVENS.encode(), data, count=1))),
          "score --run copy_t1+unet --seed 0", (SEGMENTED, "class 7", "with segment")),
     Case("prediction: of another shape, to train on",
          both(*[partial(np.save, path, np.zeros((7, 32, 32), np.int16)) for path in UPSTREAM]),
@@ -823,7 +890,7 @@ def value(text: bytes) -> Damage:
     def change(data: bytes) -> bytes:
         lines = data.splitlines()
         cells = lines[1].split(b",")
-        cells[9] = text
+        cells[10] = text
         lines[1] = b",".join(cells)
         return b"\n".join(lines) + b"\n"
 
@@ -832,14 +899,21 @@ def value(text: bytes) -> Damage:
 
 KNOWN = {"bytes": 1, "sha256": "0" * 64}
 TABLES = [
-    Case(f"scores: {name}", damage, "tabulate", says)
+    Case("scores: edited", value(b"0.5"), "tabulate",
+         (f"{SCORES} was changed after", "score copy_t1, seed 0", "Delete it")),
+    Case("scores: edited, for figures", value(b"0.5"), "draw", (f"{SCORES} was changed after",)),
+    Case("scores: edited, for the manifest", value(b"0.5"), "manifest",
+         (f"{SCORES} was changed after",)),
+] + [
+    # As if the job had written it so: else only its checksum would be wrong.
+    Case(f"scores: {name}", both(damage, Path(SCORED).unlink), "tabulate", says)
     for name, damage, *says in [
         ("empty", put(SCORES, b""), f"{SCORES}: cannot be read as a score table"),
         ("binary", put(SCORES, bytes(range(128, 256))), f"{SCORES}: cannot be read"),
         ("cut in a line", edit(SCORES, lambda data: data[: data.rindex(b",") - 3]),
          SCORES, "line", "cut short", "again"),
         ("a cell too many", edit(SCORES, lambda data: data[:-1] + b",x\n"), SCORES,
-         "found 12 cells instead of 11"),
+         "found 13 cells instead of 12"),
         ("a cell too many in every line",
          edit(SCORES, lambda data: data.replace(b"\n", b",x\n").replace(b",x\n", b"\n", 1)),
          SCORES, "cells"),
@@ -891,6 +965,6 @@ TABLES = [
 ]  # fmt: skip
 
 CASES = [
-    *NIFTI, *LABELS, *FOLDERS, *BENCHMARKS, *METHODS, *SPLITS, *STORES, *CHECKPOINTS, *PREDICTIONS,
-    *TABLES,
+    *NIFTI, *LABELS, *RELEASES, *FOLDERS, *BENCHMARKS, *METHODS, *SPLITS, *STORES, *CHECKPOINTS,
+    *PREDICTIONS, *TABLES,
 ]  # fmt: skip

@@ -7,6 +7,8 @@ from made_up import stored_cohort
 
 from benchmarks.cohorts.normalisation import to_int16
 from benchmarks.errors import InputError
+from workflow.layout import RunFolder
+from workflow.predictions import Predictions, write_index, write_prediction
 from workflow.training import data
 from workflow.training.data import ResidentSlices, batches, loader, plan_epoch
 from workflow.training.machine import Machine
@@ -23,6 +25,21 @@ def cohort(tmp_path_factory):
 
 def picks(cohort, pairing, batch=2, epoch=0, limit=None):
     return plan_epoch(cohort, pairing, batch, generator(0, "test", epoch), limit)
+
+
+def synthesised(patient):
+    return np.random.default_rng(0).uniform(-1, 1, (patient.shape[0], 64, 64))
+
+
+def upstream(patients, path) -> Predictions:
+    """The predictions of a run of made-up T1ce."""
+    folder = RunFolder(path)
+    volumes = {
+        one.patient: write_prediction(folder, "t1ce", one.patient, to_int16(synthesised(one)))
+        for one in patients
+    }
+    write_index(folder, "t1ce", {"volumes": volumes, "attention": {}})
+    return Predictions(folder, "t1ce")
 
 
 def flat(plan):
@@ -124,12 +141,7 @@ def test_loading_leaves_what_a_training_draws_alone(cohort):
 @pytest.mark.parametrize("pairing", ["paired", "other", "shuffled", "disjoint"])
 @pytest.mark.parametrize("second_stage", [False, True])
 def test_resident_slices_are_the_loaders_bit_for_bit(cohort, tmp_path, pairing, second_stage):
-    view = VIEW
-    if second_stage:
-        for patient in cohort:
-            made = np.random.default_rng(0).uniform(-1, 1, (patient.shape[0], 64, 64))
-            np.save(tmp_path / f"{patient.patient}.npy", to_int16(made))
-        view = View(("flair", "t1"), crop=64, upstream=tmp_path)
+    view = View(("flair", "t1"), 64, upstream(cohort, tmp_path)) if second_stage else VIEW
     plan, machine = picks(cohort, pairing), Machine(torch.device("cpu"), resident="always")
     loaded = list(batches(cohort, view, plan, 0, machine.device))
     resident = list(loader(cohort, view, machine)(plan))
@@ -166,12 +178,10 @@ def test_loader_processes_pin_what_a_gpu_fetches(cohort, monkeypatch, device, wo
 
 def test_upstream_t1ce_is_the_last_channel(cohort, tmp_path):
     patient = cohort[0]
-    made = np.random.default_rng(0).uniform(-1, 1, (patient.shape[0], 64, 64))
-    np.save(tmp_path / "P0.npy", to_int16(made))
-    view = View(("flair", "t1"), crop=64, upstream=tmp_path)
+    view = View(("flair", "t1"), 64, upstream([patient], tmp_path))
     inputs, _, _ = view.slice(patient, 4)
     assert inputs.shape == (3, 64, 64)
     np.testing.assert_array_equal(inputs[0], patient.slice(4, 64).flair)
     np.testing.assert_array_equal(inputs[1], patient.slice(4, 64).t1)
-    np.testing.assert_allclose(inputs[2], made[4], atol=1 / 32767)
+    np.testing.assert_allclose(inputs[2], synthesised(patient)[4], atol=1 / 32767)
     np.testing.assert_array_equal(view.volume(patient)[4], inputs)

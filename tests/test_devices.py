@@ -1,5 +1,6 @@
 """GPUs, simulated: slots are locks, and what torch and SLURM would say is put in their mouths."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -11,9 +12,10 @@ import torch
 
 from benchmarks.config import Speed
 from benchmarks.errors import InputError
+from benchmarks.files import say_once
 from workflow.gpus import GIVEN, count_gpus
 from workflow.training import devices
-from workflow.training.devices import claim_device, gpu_slot
+from workflow.training.devices import claim_device, gpu_slot, lock_folder
 
 CONTEXT = multiprocessing.get_context("fork")
 
@@ -68,6 +70,101 @@ def test_a_killed_process_gives_its_gpu_back(tmp_path):
     job.join()
     with gpu_slot(["A"], 1, tmp_path, wait=0.02) as index:
         assert index == 0
+
+
+@pytest.fixture
+def places(monkeypatch, tmp_path):
+    """The places for the folder of locks, the first one first, with the folder's name."""
+    for name in ("tmp", "run", "home"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    name = f"t1ce-benchmark-gpus-{os.getuid()}"
+    return [tmp_path / place / name for place in ("tmp", "run", "home/.cache")]
+
+
+def test_all_jobs_of_a_user_share_a_folder_of_their_own(places):
+    before = os.umask(0)
+    assert lock_folder() == lock_folder() == places[0]
+    os.umask(before)
+    assert places[0].stat().st_mode & 0o777 == 0o700
+
+
+def test_without_a_home_there_are_locks_all_the_same(places, monkeypatch):
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    assert lock_folder() == places[0]
+
+
+def occupy(path, how):
+    """Take the name of a folder as another user may."""
+    if how == "file":
+        path.touch()
+    elif how == "broken link":
+        path.symlink_to(path.parent / "nothing")
+    elif how == "link to a private folder":
+        (path.parent / "private").mkdir(mode=0o700)
+        path.symlink_to(path.parent / "private")
+    else:
+        path.mkdir(mode=0o700)
+        if how == "another user's":
+            os.chown(path, 12345, 12345)
+        else:
+            path.chmod(0o777)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(
+            "another user's",
+            marks=pytest.mark.skipif(os.getuid() != 0, reason="only root gives folders away"),
+        ),
+        "others write to it",
+        "file",
+        "broken link",
+        "link to a private folder",
+    ],
+)
+def test_a_folder_that_another_user_may_have_made_is_not_used(places, how, monkeypatch):
+    occupy(places[0], how)
+    assert lock_folder() == places[1]
+    places[1].rmdir()
+    occupy(places[1], how)
+    assert lock_folder() == places[2]
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert lock_folder() == places[2]
+    places[2].chmod(0o770)
+    with pytest.raises(InputError, match="Set TMPDIR to a folder of your own"):
+        lock_folder()
+    assert not list(places[0].parent.glob("nothing"))
+
+
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, capsys):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    say_once.cache_clear()
+    monkeypatch.setattr("fcntl.flock", flock)
+    with gpu_slot(["A"], 1, tmp_path) as index:
+        assert index == 0
+    assert "This file system has no file locks" in capsys.readouterr().err
+
+
+def test_a_lock_that_is_a_link_is_refused_and_no_file_is_emptied(tmp_path):
+    (tmp_path / "thesis").write_text("three years")
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    (locks / "A-0").hardlink_to(tmp_path / "thesis")
+    with gpu_slot(["A"], 1, locks):
+        pass
+    for name in ("A-0", "looking"):
+        (locks / name).unlink()
+        (locks / name).symlink_to(tmp_path / "thesis")
+        with pytest.raises(OSError, match="symbolic links"), gpu_slot(["A"], 1, locks):
+            pass
+    assert (tmp_path / "thesis").read_text() == "three years"
 
 
 @pytest.fixture

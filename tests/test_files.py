@@ -2,8 +2,10 @@
 
 import errno
 import gzip
+import json
 import os
 import platform
+import stat
 import subprocess
 import sys
 import time
@@ -48,6 +50,74 @@ def test_no_room_is_said_in_plain_words(tmp_path, number, wrapped):
                     raise
                 raise RuntimeError("unexpected pos 704 vs 598") from error
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+WRITERS = {
+    "numpy": "np.save(file, np.zeros(50_000, np.int16))",
+    "numpy's archive": "np.savez(file, a=np.zeros(50_000))",
+    "numpy at the file's end": "np.save(file, np.zeros(8_100, np.int8))",
+    "torch": "torch.save({'a': torch.zeros(50_000)}, file)",
+    "torch's last part": "torch.save({'a': torch.zeros(1_900)}, file)",
+    "gzip": "gzip.GzipFile('', 'wb', 1, file).write(os.urandom(50_000))",
+    "bytes": "file.write(bytes(8_193))",
+    "json": "file.write(json.dumps([*range(9_000)]).encode())",
+}
+
+
+def test_no_room_is_said_whoever_writes(tmp_path):
+    """Numpy tells no errno, torch wraps it in an error of its own, and a buffer tells it late."""
+    script = (
+        "import gzip, json, os, resource, sys; from pathlib import Path\n"
+        "import numpy as np; import torch\n"
+        "from benchmarks.errors import InputError; from benchmarks.files import write_atomically\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8_192, 8_192))\n"
+        "for name, code in json.loads(sys.argv[1]).items():\n"
+        "    try:\n"
+        "        with write_atomically(Path(name)) as file: exec(code)\n"
+        "    except InputError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", script, json.dumps(WRITERS)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
+    assert said.splitlines() == [
+        f"There is no room to write {name}. Free some, and run the same command again: it goes on "
+        "from what is there."
+        for name in WRITERS
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["open", "fsync"])
+@pytest.mark.parametrize("number", files.UNSYNCED)
+def test_a_folder_that_cannot_be_synced(tmp_path, monkeypatch, capsys, call, number):
+    """As on CIFS, in shared folders of VirtualBox, or in a folder that may not be listed."""
+    files.say_once.cache_clear()
+    refuse_folders(monkeypatch, call, number)
+    for path in (tmp_path / "a", tmp_path / "folder" / "b"):
+        with write_atomically(path) as file:
+            file.write(b"whole")
+        assert path.read_bytes() == b"whole"
+    (said,) = capsys.readouterr().err.splitlines()
+    assert f"cannot sync folders ({os.strerror(number)})" in said
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE])
+def test_a_folder_on_a_broken_disk(tmp_path, monkeypatch, number):
+    refuse_folders(monkeypatch, "fsync", number)
+    with pytest.raises(OSError, match=os.strerror(number)), write_atomically(tmp_path / "a"):
+        pass
+
+
+def refuse_folders(monkeypatch, call: str, number: int) -> None:
+    """Let `os.open` or `os.fsync` refuse folders."""
+    before = getattr(os, call)
+
+    def refuse(where, *rest):
+        if stat.S_ISDIR(os.stat(where).st_mode):
+            raise OSError(number, os.strerror(number))
+        return before(where, *rest)
+
+    monkeypatch.setattr(files.os, call, refuse)
 
 
 def test_another_error_stays_what_it_is(tmp_path):

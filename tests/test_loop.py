@@ -6,8 +6,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
-import time
 import zipfile
 
 import numpy as np
@@ -602,24 +600,6 @@ def test_moments_follow_their_parameters(cohort, tmp_path):
     model.to(torch.float64)
     assert {p.dtype for p in model.network.parameters()} == {torch.float64}
     assert {s["exp_avg"].dtype for s in model.optimizer.state.values()} == {torch.float64}
-
-
-def test_one_process_at_a_time_trains_into_a_folder(tmp_path, capsys):
-    order = []
-
-    def second():
-        with checkpoint.exclusive(tmp_path):
-            order.append("second")
-
-    with checkpoint.exclusive(tmp_path):
-        waiting = threading.Thread(target=second)
-        waiting.start()
-        while "waiting for its end" not in (said := capsys.readouterr().err):
-            time.sleep(0.01)
-        assert str(tmp_path) in said
-        order.append("first")
-    waiting.join()
-    assert order == ["first", "second"]
 
 
 def test_a_variant_takes_over_what_it_shares_with_the_run_that_it_continues():

@@ -2,10 +2,15 @@
 
 import hashlib
 import json
+import os
 import re
+import resource
 import shutil
 import subprocess
+import sys
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,11 +28,15 @@ from benchmarks.manifest import read_manifest, seal
 from benchmarks.reporting.catalogue import catalogue
 from workflow import checks, machine
 from workflow.__main__ import main as workflow
+from workflow.cohort import patient_files
+from workflow.commands import simulate
 from workflow.layout import Layout
+from workflow.locks import exclusive
 from workflow.plan import Plan
-from workflow.records import Record, checksums, write_records
+from workflow.records import Record, checksums, read_records, write_records
 from workflow.results import Inputs
-from workflow.status import run_status
+from workflow.status import record_failure, run_status
+from workflow.verbs import VERBS
 
 MINE = """
 title: made up
@@ -69,6 +78,8 @@ def made(tmp_path_factory):
                 do(verb, "--run", f"{run}+unet", "--seed", "0")
         do("tabulate")
         do("manifest")
+        do("export", "--run", "copy_t1", "--seed", "0")
+        do("page")
     return folder
 
 
@@ -100,13 +111,13 @@ def flip(path: Path) -> None:
 def record_again() -> None:
     """Make the records agree with the files, as if the jobs had written these."""
     for path in Path("results/records/mine").rglob("*.json"):
-        records = json.loads(path.read_text())
-        for record in records:
+        job = json.loads(path.read_text())
+        for record in job["steps"]:
             for named in (record["takes"], record["makes"]):
                 for name in named:
                     if Path(name).suffix != ".npy" and Path(name).is_file():
                         named[name] = checksum(Path(name))
-        path.write_text(json.dumps(records))
+        path.write_text(json.dumps(job))
 
 
 def section(text: str, heading: str) -> list[str]:
@@ -143,14 +154,14 @@ def test_what_it_says(here):
 
 
 def test_it_names_no_place_of_its_writer(here):
-    text = MANIFEST.read_text()
+    text = MANIFEST.read_text(encoding="utf-8")
     assert str(here) not in text and str(Path.home()) + "/" not in text
 
 
 def test_it_differs_in_nothing_but_the_time(here):
-    first = json.loads(MANIFEST.read_text())
+    first = json.loads(MANIFEST.read_text(encoding="utf-8"))
     do("manifest")
-    second = json.loads(MANIFEST.read_text())
+    second = json.loads(MANIFEST.read_text(encoding="utf-8"))
     assert list(first) == list(second)
     assert {key for key in first if first[key] != second[key]} <= {"written", "seal"}
 
@@ -198,7 +209,7 @@ def test_changed_costs_reach_the_table_of_costs_alone(verify):
 
 
 def patient_in(split: str) -> str:
-    lines = Path("results/store/mine/split.csv").read_text().splitlines()
+    lines = Path("results/store/mine/split.csv").read_text(encoding="utf-8").splitlines()
     return next(line.split(",")[0] for line in lines if line.endswith(f",{split}"))
 
 
@@ -284,6 +295,43 @@ def test_figures_follow_from_what_is_drawn_in_them(verify, here, monkeypatch):
     assert f"{figures.relative_to(here)}/ranks.png" in section(verify()[1], "Changed")
 
 
+def copies() -> list[Path]:
+    """Some files of the page and of the exported cases, and their listings."""
+    page, cases = Path("results/page/mine"), Path("results/cases/mine/copy_t1/seed0")
+    return [page / "data.js", page / "index.html", page / "patients/0.js", page / "checksums.json",
+            cases / f"{patient_in('test')}_t1ce.nii.gz", cases / "index.json"]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_changed_copy(verify, number):
+    path = copies()[number]
+    flip(path)
+    code, text = verify()
+    assert code == 1 and section(text, "Changed (1)") == [str(path)]
+    folder = "results/page/mine/" if number < 4 else "results/cases/mine/copy_t1/seed0/"
+    assert f"For the page and exported cases delete their folder: {folder}." in text
+    assert "No longer follow" not in text
+
+
+def test_a_missing_copy_and_none(verify):
+    first, *_, last = copies()
+    (last.parent / f"{patient_in('test')}_t1ce.nii.gz").unlink()
+    first.unlink()
+    code, text = verify()
+    assert code == 1 and str(first) in section(text, "Missing (2)")
+    for path in (first, last):
+        shutil.rmtree(path.parent)
+    assert verify()[0] == 0
+
+
+def test_a_listing_names_nothing_outside(verify, here):
+    (here.parent / "secret.txt").write_text("nobody's business")
+    _, *_, index = copies()
+    index.write_text(json.dumps({"files": {"../../../../../../secret.txt": "0" * 64}}))
+    code, text = verify()
+    assert code == 1 and section(text, "Changed (1)") == [str(index)]
+
+
 def test_a_missing_file(verify):
     path = RUNS / "copy_t1+unet/seed0/weights.pt"
     path.unlink()
@@ -344,7 +392,7 @@ def test_a_manifest_is_found_from_elsewhere(verify, here, tmp_path, monkeypatch)
     ],
 )  # fmt: skip
 def test_a_bad_manifest_is_told(verify, damage, message):
-    MANIFEST.write_text(damage(MANIFEST.read_text()))
+    MANIFEST.write_text(damage(MANIFEST.read_text(encoding="utf-8")), encoding="utf-8")
     code, text = verify()
     assert code == 2
     assert re.search(message, text), text
@@ -366,7 +414,7 @@ def test_paths_that_lead_out_are_refused(verify, here, monkeypatch, place, path)
     secret = here.parent / "secret.txt"
     secret.write_text("nobody's business")
     path = path.format(absolute=secret)
-    content = json.loads(MANIFEST.read_text())
+    content = json.loads(MANIFEST.read_text(encoding="utf-8"))
     sha256 = "0" * 64
     if place == "files":
         content["files"][path] = {"bytes": 1, "sha256": sha256}
@@ -377,7 +425,7 @@ def test_paths_that_lead_out_are_refused(verify, here, monkeypatch, place, path)
     else:
         content[place].append(path)
     content["seal"] = seal(content)
-    MANIFEST.write_text(json.dumps(content))
+    MANIFEST.write_text(json.dumps(content), encoding="utf-8")
     monkeypatch.setattr(manifests, "checksum", None)  # reading any file would raise
     code, text = verify()
     assert code == 2
@@ -421,12 +469,12 @@ def test_a_run_without_scores_has_its_reason(verify):
 def test_an_image_under_two_names(here):
     path = Path("results/store/mine/input_checksums.csv")
     split = {p: patient_in(p) for p in ("train", "test")}
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     (own,) = [x for x in lines if x.startswith(f"{split['test']},flair")]
     other = f"{split['train']},flair"
     lines = [f"{x.rpartition(',')[0]},{own.split(',')[3]}" if x.startswith(other) else x
              for x in lines]  # fmt: skip
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     do("manifest")
     shared = check(read_manifest(MANIFEST), "under another name")
     assert not shared.holds
@@ -436,7 +484,7 @@ def test_an_image_under_two_names(here):
 def test_a_row_of_fewer_patients(here):
     path = TABLES / "table3_segmentation.csv"
     rows = checks.rows(path)
-    tested = Path("results/store/mine/split.csv").read_text().count(",test\n")
+    tested = Path("results/store/mine/split.csv").read_text(encoding="utf-8").count(",test\n")
     assert not list(checks._miscounted(rows, tested))
     measured = next(row for row in rows if row["run"] == "copy_t1+unet")
     column = next(name for name in measured if name.endswith("_n") and measured[name])
@@ -498,6 +546,7 @@ def test_a_loss_that_is_no_number(verify):
     lines = path.read_text().splitlines()
     lines[1] = lines[1].replace(lines[1].split(",")[1], "nan")
     path.write_text("\n".join(lines) + "\n")
+    record_again()
     do("manifest")
     assert "is nan in epoch 1" in check(read_manifest(MANIFEST), "no loss").found
 
@@ -516,7 +565,7 @@ def test_swapped_files_of_a_patient_raise_a_doubt(verify):
     do("manifest")
     finding = check(read_manifest(MANIFEST), "named after")
     assert not finding.holds and not finding.critical
-    assert finding.found.startswith(f"{patient}: T1ce correlates with T1, FLAIR and T2 by")
+    assert "t2 like t1, t1 like t2" in finding.found and finding.found.startswith(patient)
     code, text = verify()
     assert code == 0 and "Worth a look" in text
 
@@ -538,9 +587,9 @@ def test_a_step_that_took_another_version_of_a_file(verify):
     record = Layout("mine").record("train", "copy_t1+unet", "seed0")
     with weights.open("ab") as file:
         file.write(b"longer")
-    (trained,) = json.loads(record.read_text())
-    trained["makes"][weights.as_posix()] = checksum(weights)
-    record.write_text(json.dumps([trained]))
+    job = json.loads(record.read_text())
+    job["steps"][0]["makes"][weights.as_posix()] = checksum(weights)
+    record.write_text(json.dumps(job))
     do("manifest")
     assert check(read_manifest(MANIFEST), "left it").holds
     took = check(read_manifest(MANIFEST), "took the files")
@@ -562,6 +611,171 @@ def test_a_file_that_was_edited_before_the_manifest_was_written(verify):
     altered = check(read_manifest(MANIFEST), "left it")
     assert altered.found == f"{TABLES}/table1_ablation.md (tabulate table1_ablation)"
     assert verify()[0] == 1
+
+
+MEASURED = ["scores.csv", "cost.csv", "history.csv", "seg.json"]
+
+
+@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize("verb", ["tabulate", "draw", "page", "manifest"])
+def test_no_table_figure_or_page_is_made_of_a_changed_file(here, capsys, name, verb):
+    """Whatever its date, and though it reads well: one digit is another one."""
+    path = RUNS / "copy_t1+unet/seed0" / name
+    text = path.read_text()
+    path.write_text(re.sub(r"\d(?=\D*$)", lambda digit: str((int(digit[0]) + 1) % 10), text))
+    before = {path: path.stat().st_mtime_ns for path in Path("results").rglob("*")}
+    assert path.read_text() != text and workflow([verb, "--benchmark", "mine.yaml"]) == 2
+    said = capsys.readouterr().err
+    assert f"{path} was changed after `" in said and "copy_t1+unet, seed 0" in said
+    assert "Delete it, and run the same command again." in said
+    assert before == {path: path.stat().st_mtime_ns for path in Path("results").rglob("*")}
+
+
+def test_what_the_message_advises_makes_the_same_table(verify):
+    scores, table = RUNS / "copy_t1/seed0/scores.csv", TABLES / "table2_synthesis.csv"
+    before = table.read_bytes()
+    flip(scores)
+    scores.unlink()
+    do("score", "--run", "copy_t1", "--seed", "0")
+    do("tabulate")
+    assert table.read_bytes() == before and verify()[0] == 0
+
+
+@pytest.mark.parametrize("run", ["copy_t1", "copy_t1+unet"])
+def test_no_score_is_computed_from_a_changed_volume(here, capsys, run):
+    kind, verb = ("seg", "segment") if "unet" in run else ("t1ce", "synthesize")
+    path, scores = (
+        RUNS / run / f"seed0/{kind}/{patient_in('test')}.npy",
+        RUNS / run / "seed0/scores.csv",
+    )
+    before = scores.read_bytes()
+    flip(path)
+    assert workflow(["score", "--run", run, "--seed", "0", "--benchmark", "mine.yaml"]) == 2
+    assert f"{path} cannot be used: its content was changed" in capsys.readouterr().err
+    assert scores.read_bytes() == before
+    (RUNS / run / f"seed0/{kind}.json").unlink()
+    do(verb, "--run", run, "--seed", "0")
+    do("score", "--run", run, "--seed", "0")
+    assert scores.read_bytes() == before
+
+
+def test_nothing_is_trained_on_a_changed_volume(here, capsys):
+    shutil.rmtree(RUNS / "copy_t1+unet/seed0")
+    path = RUNS / f"copy_t1/seed0/t1ce/{patient_in('train')}.npy"
+    flip(path)
+    train = ["train", "--run", "copy_t1+unet", "--seed", "0", "--benchmark", "mine.yaml"]
+    assert workflow(train) == 2
+    assert f"{path} cannot be used: its content was changed" in capsys.readouterr().err
+
+
+def test_every_job_says_which_python_ran_it(here):
+    jobs = {path: json.loads(path.read_text()) for path in Path("results/records").rglob("*.json")}
+    verbs = {
+        path.relative_to("results/records/mine").parts[0].removesuffix(".json") for path in jobs
+    }
+    assert verbs == VERBS.keys() - {"simulate", "draw", "show", "check"}
+    assert {job["python"] for job in jobs.values()} == {sys.executable}
+    assert all(job["steps"] for job in jobs.values())
+    assert sys.executable not in MANIFEST.read_text(encoding="utf-8")
+
+
+def test_a_simulation_leaves_a_record_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = next(iter(patient_files(load("phantom"))))
+    drawn = SimpleNamespace(simulated=True, simulate=lambda name, to, _: write_cohort(to, [name]))
+    monkeypatch.setattr(simulate, "load_source", lambda _: drawn)
+    assert workflow(["simulate", "--patient", name]) == 0
+    (record,) = read_records(Layout("phantom").record("simulate", name))
+    assert len(record.makes) == 5 and record.makes == checksums(map(Path, record.makes))
+
+
+def test_no_snakemake_seals_what_was_edited(verify):
+    """Edits with a new date, of which the same command then makes what is newer."""
+
+    table, scores = TABLES / "table1_ablation.md", RUNS / "copy_t1/seed0/scores.csv"
+    asked = [scores, TABLES / "scores.csv", "results/figures/mine/ranks.png", MANIFEST]
+    words = [sys.executable, "-m", "snakemake", "-s", machine.ROOT / "Snakefile", "--cores", "1"]
+    words += ["--config", "benchmark=mine.yaml", "--", *asked]
+
+    def snakemake() -> subprocess.CompletedProcess:
+        return subprocess.run(words, capture_output=True, text=True)
+
+    flip(table)
+    done = snakemake()
+    assert done.returncode == 0, done.stderr[-3000:]
+    code, text = verify()
+    assert code == 1 and section(text, "Did not hold when the manifest was written") == [
+        f"every file is as the step that made it left it: {table} (tabulate table1_ablation)"
+    ]
+    flip(scores)
+    sealed = MANIFEST.read_bytes()
+    assert snakemake().returncode != 0
+    said = Path("results/logs/mine/tabulate.log").read_text(encoding="utf-8")
+    assert f"{scores} was changed after `score copy_t1, seed 0` had written it." in said
+    assert MANIFEST.read_bytes() == sealed and verify()[0] == 1
+    scores.unlink()
+    done = snakemake()
+    assert done.returncode == 0, done.stderr[-3000:]
+    code, text = verify()
+    assert code == 0, text
+
+
+JOBS = {
+    "train": "copy_t1+unet", "segment": "copy_t1+unet", "synthesize": "copy_t1", "score": "copy_t1",
+}  # fmt: skip
+
+
+def start(verb: str, *arguments: str, **settings) -> subprocess.Popen:
+    words = [sys.executable, "-m", "workflow", verb, "--benchmark", "mine.yaml", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(machine.ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True, **settings)
+
+
+def test_a_job_waits_for_one_that_outlived_its_snakemake(verify):
+    with ExitStack() as held:
+        for verb, run in JOBS.items():
+            lock = Layout("mine").run(run, 0).lock(verb)
+            held.enter_context(exclusive(lock, "not shown"))
+        jobs = {v: start(v, "--run", run, "--seed", "0") for v, run in JOBS.items()}
+        for verb, job in jobs.items():
+            said = job.stderr.readline()
+            assert f"is running `{verb}` in {RUNS / JOBS[verb] / 'seed0'}; waiting" in said
+            assert f"PID {os.getpid()}" in said and job.poll() is None
+        # The one that is at work says what becomes of it.
+        assert not list(RUNS.rglob("failed-*"))
+    for job in jobs.values():
+        said = job.communicate()[1]
+        assert job.returncode == 0, said
+    assert not list(RUNS.rglob("failed-*"))
+    assert verify()[0] == 0
+
+
+def test_two_jobs_may_note_the_same_failure(tmp_path):
+    path = tmp_path / "failed-train.txt"
+    with record_failure(path):
+        path.unlink()
+    assert not path.exists()
+
+
+def test_no_room_is_said_by_every_job(here):
+    """`ulimit -f 8`, as on a full disk."""
+    shutil.rmtree(RUNS / "copy_t1+unet/seed0")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+    jobs = [
+        ["train", "--run", "copy_t1+unet", "--seed", "0"],
+        ["synthesize", "--run", "copy_t1", "--seed", "0"],
+        ["export", "--run", "copy_t1", "--seed", "0"],
+        ["prepare", "--patient", "P0"],
+    ]
+    for arguments in jobs:
+        job = start(*arguments, preexec_fn=limit)
+        said = job.communicate()[1]
+        assert job.returncode == 2 and "Traceback" not in said, said
+        assert "There is no room to write results/" in said
+    assert not list(Path("results").rglob("*.tmp"))
 
 
 def test_a_job_without_a_record(verify):
@@ -621,3 +835,10 @@ def test_without_git(tmp_path, monkeypatch):
 def test_read_manifest_raises_what_the_command_line_prints(tmp_path):
     with pytest.raises(InputError, match="There is no"):
         read_manifest(tmp_path / "x.json")
+
+
+def test_the_manifest_and_the_page_say_what_the_patients_were_read_as(here):
+    manifest = read_manifest(Path("results/manifest/mine.json"))
+    said = " ".join(manifest.data.read_as)
+    assert "Labels of BraTS 2017 to 2021" in said and "4 enhancing): 6 patients." in said
+    assert said in Path("results/page/mine/data.js").read_text(encoding="utf-8")

@@ -5,14 +5,16 @@ import gc
 import importlib
 import signal
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 from benchmarks.config import Benchmark, load
 from benchmarks.errors import InputError
 from workflow.layout import Layout
+from workflow.locks import exclusive
 from workflow.records import write_records
-from workflow.verbs import ARGUMENTS, VERBS, module
+from workflow.verbs import ARGUMENTS, CONFIG, VERBS, module
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,13 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupted)
     verb = chosen.pop("verb")
     try:
-        benchmark = load(chosen.pop("benchmark"), chosen.pop("data"), chosen.pop("scale"))
+        benchmark = load(**{key: chosen.pop(key) for key in CONFIG})
         function = import_module(module(verb)).run
         if "seed" in chosen and chosen["seed"] not in benchmark.results.seeds:
             seeds = ", ".join(map(str, benchmark.results.seeds))
             place = benchmark.where("results", "seeds")
             raise InputError(f"{place}: {chosen['seed']} is none of the seeds, {seeds}.")
-        with _recorded_failure(benchmark, verb, **chosen):
+        with _alone(benchmark, verb, **chosen):
             records = function(benchmark, **chosen)
             if records:
                 # A job's record is named by what it was asked for: `train/cutgan/seed0`.
@@ -70,17 +72,27 @@ def _interrupted(number: int, frame: object) -> None:
     raise KeyboardInterrupt(number)
 
 
-def _recorded_failure(
+@contextmanager
+def _alone(
     benchmark: Benchmark, verb: str, run: str = "", seed: int = 0, patient: str = ""
-) -> AbstractContextManager:
-    """Return what surrounds a verb on which a row of a table depends."""
+) -> Iterator[None]:
+    """Let one process at a time do a verb on which a row depends, and record its failure.
+
+    A second process waits, e.g. for a job that outlived its Snakemake.
+    """
     if not VERBS[verb].shown:
-        return nullcontext()
+        yield
+        return
     from workflow.plan import Plan
     from workflow.status import record_failure
 
     known = Plan(benchmark)[run]  # an unknown name gets no folder
-    return record_failure(Layout(benchmark.name).run(known.name, seed).failure(verb))
+    folder = Layout(benchmark.name).run(known.name, seed)
+    with (
+        exclusive(folder.lock(verb), f"running `{verb}` in {folder.path}"),
+        record_failure(folder.failure(verb)),
+    ):
+        yield
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,9 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name, verb in VERBS.items():
         one = verbs.add_parser(name, help=verb.help, description=verb.help)
-        one.add_argument("--benchmark", default="phantom", help="a name, or the path of a .yaml")
-        one.add_argument("--data", help="the BraTS folder")
-        one.add_argument("--scale", help="a name below benchmarks/scales, for smaller machines")
+        for key, text in CONFIG.items():
+            default = verb.benchmark if key == "benchmark" else None
+            one.add_argument(f"--{key}", default=default, help=text)
         for argument in verb.arguments:
             kind = int if argument == "seed" else str
             one.add_argument(f"--{argument}", required=True, type=kind, help=ARGUMENTS[argument])
@@ -98,4 +110,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # what the locale has no bytes for
     sys.exit(main())

@@ -3,9 +3,8 @@
 import hashlib
 import json
 import shlex
-import subprocess
-import sys
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 from benchmarks.cohorts.sources import load_source
@@ -20,7 +19,9 @@ from workflow.cohort import assign, patient_files
 from workflow.fingerprint import ROOT
 from workflow.gpus import count_gpus
 from workflow.layout import Layout, RunFolder
+from workflow.origin import check_origin
 from workflow.plan import Plan, Run
+from workflow.verbs import CONFIG
 
 PAGE = ROOT / "benchmarks" / "reporting" / "page"
 REPORTED = (".csv", ".md", ".tex", ".png", ".pdf")  # what Snakemake's report shows
@@ -31,7 +32,7 @@ class Dag:
 
     Parameters
     ----------
-    config : Snakemake's: `benchmark`, `data` and `scale`, all optional.
+    config : Snakemake's, with keys of `verbs.CONFIG`, all optional.
     elsewhere : whether jobs run on other machines, as a cluster's. This machine's GPUs then do not
         matter: `device: auto` asks for a GPU as `cuda` does.
 
@@ -44,13 +45,15 @@ class Dag:
     """
 
     def __init__(self, config: dict, elsewhere: bool = False):
-        if unknown := set(config) - {"benchmark", "data", "scale"}:
-            raise InputError(f"--config {unknown.pop()}=...: write benchmark=, data= or scale=.")
+        if unknown := config.keys() - CONFIG.keys():
+            known = ", ".join(f"{key}=" for key in CONFIG)
+            raise InputError(f"--config {unknown.pop()}=...: write one of {known}.")
         chosen = {"benchmark": "phantom"} | {k: str(v) for k, v in config.items()}
         self.benchmark: Benchmark = load(**chosen)
         self.layout = Layout(self.benchmark.name)
         self.plan = Plan(self.benchmark)
         self.files = patient_files(self.benchmark)
+        check_origin(self.benchmark)
         assign(self.benchmark, self.files)  # complains now rather than when all are prepared
         self.simulated = load_source(self.benchmark.cohort.source).simulated
         self.arguments = " ".join(f"--{k} {shlex.quote(v)}" for k, v in chosen.items())
@@ -62,15 +65,32 @@ class Dag:
         self.gpu_slots = max(1, gpus) * speed.slots_per_gpu
 
     def targets(self) -> list[Path]:
-        """Return what `snakemake` makes when asked for nothing else."""
-        cases = [self.layout.cases(run.name, seed) / "index.json" for run, seed in self.plan.pairs]
+        """Return everything that the rules make, so that whatever was deleted is made again.
+
+        Of a file that nobody asks for, Snakemake does not notice that it is missing.
+        """
+        simulated = chain(*(one.all_files.values() for one in self.files.values()))
         return [
+            *(simulated if self.simulated else ()),
+            *chain(*((self.layout.array(p), self.layout.stored(p)) for p in self.files)),
+            self.layout.split,
+            self.layout.input_checksums,
+            *chain(*(self._made_by(run, seed) for run, seed in self.plan.pairs)),
             *self.items("table"),
             self.layout.long_table,
             *self.items("figure"),
-            *cases,
             self.layout.manifest,
             self.layout.page,
+        ]
+
+    def _made_by(self, run: Run, seed: int) -> list[Path]:
+        folder = self.layout.run(run.name, seed)
+        return [
+            *((folder.weights, folder.history, folder.cost) if run.trained else ()),
+            *(folder.index(kind) for kind in run.makes),
+            folder.scores,
+            folder.scores_digest,
+            self.layout.cases(run.name, seed) / "index.json",
         ]
 
     def items(self, kind: str) -> list[Path]:
@@ -100,14 +120,12 @@ class Dag:
         folder = {"table": self.layout.tables, "figure": self.layout.figures}[kind]
         return [(folder / f, item) for item in catalogue() if item.kind == kind for f in item.files]
 
-    def report_existing(self) -> None:
-        """Write tables, figures, manifest and page though some runs failed, with their reasons."""
+    def report_command(self) -> str:
+        """Return what writes tables, figures, manifest and page though some runs failed."""
         if not all(path.exists() for path in (self.layout.split, self.layout.input_checksums)):
-            return
-        for verb in ("tabulate", "draw", "manifest", "page"):
-            command = [sys.executable, "-m", "workflow", verb, *shlex.split(self.arguments)]
-            if subprocess.run(command, check=False).returncode:
-                return
+            return "true"
+        verbs = ("tabulate", "draw", "manifest", "page")
+        return " && ".join(f"python -m workflow {x} {self.arguments}" for x in verbs) + " || true"
 
     def before_split(self, wildcards) -> list[Path]:
         """Return all prepared patients, and the user's own split if there is one."""
@@ -117,6 +135,17 @@ class Dag:
 
     def patient_files(self, wildcards) -> list[Path]:
         return list(self.files[wildcards.patient].all_files.values())
+
+    def patient_state(self, wildcards) -> str:
+        """Hash the sizes and dates of a patient's files, behind links too.
+
+        Snakemake compares dates with its own output's, and so misses a file in whose place an older
+        one was put, by `cp -p`, `rsync -t` or `unzip`. Simulated files need not exist yet.
+        """
+        if self.simulated:
+            return ""
+        found = [path.stat() for path in self.patient_files(wildcards)]
+        return _hash(json.dumps([(one.st_size, one.st_mtime_ns) for one in found]).encode())
 
     def before_training(self, wildcards) -> dict[str, Path]:
         """Return the split, the patients' checksums, and what the run builds on."""

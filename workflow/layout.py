@@ -55,6 +55,10 @@ class RunFolder:
     def attention(self, patient: str) -> Path:
         return self.path / "attention" / f"{patient}.npz"
 
+    def lock(self, verb: str) -> Path:
+        """The file that the process at work on `verb` holds."""
+        return self.path / f".{verb}.lock"
+
     def failure(self, verb: str) -> Path:
         """The reason why `verb` failed. Exists only if it did."""
         return self.path / f"failed-{verb}.txt"
@@ -69,6 +73,8 @@ class Layout:
     `results/cases`   the test patients' predictions as NIfTI
     `results/tables`  the tables
     `results/records` what each job took and made
+    `results/origins` the benchmark file and the patients that these results are made from
+    `results/locks`   the file that the Snakemake at work holds
     """
 
     benchmark: str
@@ -84,6 +90,9 @@ class Layout:
     def stored(self, patient: str) -> Path:
         """The description of a prepared patient, which holds the checksum of its array."""
         return self.store / f"{patient}.json"
+
+    def array(self, patient: str) -> Path:
+        return self.store / f"{patient}.npy"
 
     @property
     def split(self) -> Path:
@@ -108,6 +117,10 @@ class Layout:
         return RESULTS / "page" / self.benchmark / "index.html"
 
     @property
+    def page_checksums(self) -> Path:
+        return self.page.with_name("checksums.json")
+
+    @property
     def tables(self) -> Path:
         return RESULTS / "tables" / self.benchmark
 
@@ -120,6 +133,14 @@ class Layout:
 
     def cases(self, run: str, seed: int | str) -> Path:
         return RESULTS / "cases" / self.benchmark / run / f"seed{seed}"
+
+    @property
+    def origin(self) -> Path:
+        return RESULTS / "origins" / self.benchmark
+
+    @property
+    def lock(self) -> Path:
+        return RESULTS / "locks" / self.benchmark
 
     def record(self, *parts: str) -> Path:
         """What one job took and made, e.g. of `train`, `cutgan`, `seed0`."""

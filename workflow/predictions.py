@@ -4,11 +4,14 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from benchmarks.cohorts.store import StoredPatient, from_int16, map_array
+from benchmarks.checksums import checksum
+from benchmarks.cohorts.arrays import StoredArray
+from benchmarks.cohorts.store import StoredPatient, from_int16
 from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
 from benchmarks.reporting.results import Attention
@@ -28,25 +31,62 @@ def write_prediction(folder: RunFolder, kind: Kind, patient: str, volume: np.nda
     return hashlib.sha256(volume).hexdigest()
 
 
-def read_prediction(folder: RunFolder, kind: Kind, patient: StoredPatient) -> np.ndarray:
-    """Return a predicted volume, (Z, crop, crop): T1ce as float32 in [-1, 1], or classes as uint8.
+class Predictions:
+    """The volumes of one kind that a run predicted.
 
-    Raises
-    ------
-    InputError : it is missing, damaged, of another grid than the patient's, or no prediction.
+    Each is compared with its checksum in the run's index before its first use.
     """
-    path = folder.prediction(kind, patient.patient)
-    size = (patient.shape[0], patient.grid.crop, patient.grid.crop)
-    try:
-        volume = np.array(map_array(path, _TYPES[kind], size))
-    except ValueError as error:
-        raise InputError(f"{path} cannot be used: {error}. {_again(kind)}") from None
-    if kind == "t1ce":
-        return from_int16(volume)
-    if volume.max() > max(CLASSES):
-        found = f"class {volume.max()} of 0 to {max(CLASSES)}"
-        raise InputError(f"{path} holds {found}. {_again(kind)}")
-    return volume
+
+    def __init__(self, folder: RunFolder, kind: Kind) -> None:
+        self.folder, self.kind = folder, kind
+        self._verified: dict[str, StoredArray] = {}
+
+    def verify(self, patient: StoredPatient) -> None:
+        """Compare a patient's volume with its checksum, if this was not done yet.
+
+        Raises
+        ------
+        InputError : it is missing, damaged, edited, or of another grid than the patient's.
+        """
+        name, crop = patient.patient, patient.grid.crop
+        if name in self._verified:
+            return
+        path, size = self.folder.prediction(self.kind, name), (patient.shape[0], crop, crop)
+        array = StoredArray(path, _TYPES[self.kind], size)
+        (known,) = volume_checksums(self.folder, self.kind, [name]).values()
+        if hashlib.sha256(self._read(array)).hexdigest() != known:
+            raise self._unusable(path, "its content was changed after it was written")
+        self._verified[name] = array
+
+    def read(self, patient: StoredPatient, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Return the slices from `start` to `stop` of a patient, (stop - start, crop, crop).
+
+        T1ce is float32 in [-1, 1], a segmentation uint8 classes.
+
+        Raises
+        ------
+        InputError : as `verify` does; or the volume holds an unknown class.
+        """
+        self.verify(patient)
+        array = self._verified[patient.patient]
+        volume = self._read(array, start, stop)
+        if self.kind == "t1ce":
+            return from_int16(volume)
+        if volume.max() > max(CLASSES):
+            found = f"class {volume.max()} of 0 to {max(CLASSES)}"
+            raise self._unusable(array.path, f"it holds {found}")
+        return volume
+
+    def _read(self, array: StoredArray, start: int = 0, stop: int | None = None) -> np.ndarray:
+        try:
+            return array.read(start, stop)
+        except FileNotFoundError:
+            raise self._unusable(array.path, "it is missing") from None
+        except ValueError as error:
+            raise self._unusable(array.path, str(error)) from None
+
+    def _unusable(self, path: Path, fault: str) -> InputError:
+        return InputError(f"{path} cannot be used: {fault}. {_again(self.folder, self.kind)}")
 
 
 def write_attention(folder: RunFolder, patient: str, attention: Attention) -> str:
@@ -63,20 +103,16 @@ def read_attention(folder: RunFolder, patient: StoredPatient) -> Attention | Non
 
     Raises
     ------
-    InputError : the file is damaged.
+    InputError : the file is missing, damaged or edited.
     """
-    path = folder.attention(patient.patient)
-    if not path.is_file():
+    made = read_index(folder, "t1ce")["attention"] if folder.index("t1ce").is_file() else {}
+    if patient.patient not in made:
         return None
-    try:
-        with np.load(path) as content:
-            slices, weights = tuple(content["slices"].tolist()), content["weights"]
-        if weights.ndim != 4 or len(weights) != len(slices):
-            raise ValueError(f"weights of shape {weights.shape} for slices {slices}")
-    # What a damaged archive raises is up to zipfile and numpy.
-    except Exception as error:
-        raise InputError(f"{path} is damaged ({error}). {_again('t1ce')}") from None
-    return Attention(slices, weights.astype(np.float32))
+    path = folder.attention(patient.patient)
+    if not path.is_file() or checksum(path) != made[patient.patient]:
+        raise InputError(f"{path} is missing, or was changed. {_again(folder, 't1ce')}")
+    with np.load(path) as content:
+        return Attention(tuple(content["slices"].tolist()), content["weights"].astype(np.float32))
 
 
 def write_index(folder: RunFolder, kind: Kind, index: dict) -> None:
@@ -96,12 +132,15 @@ def read_index(folder: RunFolder, kind: Kind) -> dict:
     InputError : it is missing or damaged.
     """
     path = folder.index(kind)
+    if not path.is_file():
+        raise InputError(f"There is no {path}. Make it with {VERBS[kind]}.")
+    stored = path.read_bytes()
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-        index["volumes"].items()
+        index = json.loads(stored.decode())
+        index["volumes"].items(), index["attention"].items()
     # Deeply nested JSON raises RecursionError.
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is missing or damaged ({error}). {_again(kind)}") from None
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({error}). {_again(folder, kind)}") from None
     return index
 
 
@@ -116,8 +155,10 @@ def volume_checksums(folder: RunFolder, kind: Kind, patients: Iterable[str]) -> 
     try:
         return {folder.prediction(kind, name).as_posix(): volumes[name] for name in patients}
     except KeyError as error:
-        raise InputError(f"{folder.index(kind)} lacks patient {error}. {_again(kind)}") from None
+        fault = f"{folder.index(kind)} lacks patient {error}"
+        raise InputError(f"{fault}. {_again(folder, kind)}") from None
 
 
-def _again(kind: Kind) -> str:
-    return f"Delete it, and make it again with {VERBS[kind]}."
+def _again(folder: RunFolder, kind: Kind) -> str:
+    """Say what to do: no rule knows the volumes, but every rule their index."""
+    return f"Delete {folder.index(kind)}, and run the same command, or make it with {VERBS[kind]}."

@@ -1,6 +1,10 @@
-"""What each job took and made, written down by the job itself; the manifest collects it."""
+"""What each job took and made, written down by the job itself; the manifest collects it.
+
+A job's record is a JSON file: `python`, the interpreter that ran it, and `steps`, its records.
+"""
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +15,7 @@ from benchmarks.files import write_atomically
 
 Checksums = dict[str, str]
 DATA = "data:"  # names of input data begin with it
+SMALL = (".csv", ".json")  # scores, costs, losses, and the indices of predictions
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,9 @@ def checksums(paths: Iterable[Path]) -> Checksums:
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
     """Write the records of one job as JSON, atomically."""
+    content = {"python": sys.executable, "steps": [asdict(one) for one in records]}
     with write_atomically(path) as file:
-        file.write((json.dumps([asdict(one) for one in records], indent=1) + "\n").encode())
+        file.write((json.dumps(content, indent=1) + "\n").encode())
 
 
 def read_records(path: Path) -> list[Record]:
@@ -53,9 +59,28 @@ def read_records(path: Path) -> list[Record]:
         return []
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return [Record(**one) for one in content]
+        return [Record(**one) for one in content["steps"]]
     # Deeply nested JSON raises RecursionError.
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path} is damaged ({error}). Delete it, and run the job that wrote it again."
         ) from None
+
+
+def verify_made(path: Path) -> None:
+    """Compare the small files that a job made with its record at `path`, if it left one.
+
+    Arrays and weights are not read for it: they are compared when they are used.
+
+    Raises
+    ------
+    InputError : a file was changed since the job wrote it; or the record is damaged.
+    """
+    for one in read_records(path):
+        for name, known in one.makes.items():
+            made = Path(name)
+            if made.suffix in SMALL and made.is_file() and checksum(made) != known:
+                raise InputError(
+                    f"{made} was changed after `{one.step}` had written it. Delete it, and run "
+                    "the same command again."
+                )

@@ -11,6 +11,8 @@ from benchmarks.files import write_atomically
 from benchmarks.reporting.rows import Row
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
+from workflow.predictions import VERBS as PREDICT
+from workflow.records import verify_made
 from workflow.stored import with_cohort
 from workflow.verbs import VERBS
 
@@ -31,6 +33,24 @@ def run_status(plan: Plan) -> Status:
     """Return which runs are scored, and why the others are not."""
     scored = [pair for pair in plan.pairs if _is_scored(plan, *pair)]
     return Status(scored, {pair: _reason(plan, *pair) for pair in plan.pairs if pair not in scored})
+
+
+def verify_scored(plan: Plan, status: Status) -> None:
+    """Compare the losses, costs, indices and scores of scored runs with the jobs' records.
+
+    Raises
+    ------
+    InputError : a file was damaged or edited since its job wrote it.
+    """
+    layout = Layout(plan.benchmark.name)
+    for run, seed in status.scored:
+        for verb in jobs(run):
+            verify_made(layout.record(verb, run.name, f"seed{seed}"))
+
+
+def jobs(run: Run) -> list[str]:
+    """Return the verbs that make a run's scores, in their order."""
+    return [*(["train"] if run.trained else []), *(PREDICT[kind] for kind in run.makes), "score"]
 
 
 def mark_failed(rows: Sequence[Row], status: Status) -> list[Row]:
@@ -61,7 +81,7 @@ def record_failure(path: Path) -> Iterator[None]:
         ours = type(error).__module__.split(".")[0] in ("benchmarks", "methods", "workflow")
         _write(path, text if ours else f"{type(error).__name__}: {text}")
         raise
-    path.unlink()
+    path.unlink(missing_ok=True)
 
 
 def write_scores_digest(plan: Plan, run: Run, seed: int) -> None:
@@ -78,7 +98,7 @@ def _write(path: Path, text: str) -> None:
 def _is_scored(plan: Plan, run: Run, seed: int) -> bool:
     folder = Layout(plan.benchmark.name).run(run.name, seed)
     written = folder.scores.exists() and folder.scores_digest.exists()
-    return written and folder.scores_digest.read_text() == _scores_digest(plan, run, seed)
+    return written and folder.scores_digest.read_bytes().decode() == _scores_digest(plan, run, seed)
 
 
 def _scores_digest(plan: Plan, run: Run, seed: int) -> str:
@@ -97,7 +117,7 @@ def _reason(plan: Plan, run: Run, seed: int) -> str:
     for verb in (name for name, verb in VERBS.items() if verb.shown):
         path = folder.failure(verb)
         if path.exists():
-            return f"{verb}: {path.read_text()}"
+            return f"{verb}: {path.read_text(encoding='utf-8')}"
     for name in run.builds_on:
         if _reason(plan, plan[name], seed) != NOT_RUN:
             return f"it builds on {name}, which failed"

@@ -1,37 +1,41 @@
 """Write a run's predictions as NIfTI, to look at."""
 
-import hashlib
 import json
 
+from benchmarks.checksums import checksum
 from benchmarks.cohorts.store import center_crop_or_pad, to_nifti
 from benchmarks.config import Benchmark
 from benchmarks.files import write_atomically, write_gzip
 from workflow.layout import Layout
 from workflow.plan import Plan
-from workflow.predictions import read_prediction, volume_checksums
+from workflow.predictions import Predictions, volume_checksums
 from workflow.records import Record, checksums
 from workflow.stored import patient_checksums, stored_patients
 
 
 def run(benchmark: Benchmark, run: str, seed: int) -> list[Record]:
-    """Write the test patients' predictions as NIfTI that overlays the original files."""
+    """Write the test patients' predictions as NIfTI that overlays the original files.
+
+    index.json, written last, holds the sha256 of every file.
+    """
     plan, layout = Plan(benchmark), Layout(benchmark.name)
     folder, kinds = layout.run(run, seed), plan[run].makes
     patients = stored_patients(benchmark, "test")
-    volumes = {}
+    files = {}
     for patient in patients:
         for kind in kinds:
-            volume = read_prediction(folder, kind, patient)
+            volume = Predictions(folder, kind).read(patient)
             fill = -1 if kind == "t1ce" else 0
             volume = center_crop_or_pad(volume, patient.shape[1:], fill=fill)
             name = f"{patient.patient}_{kind}.nii.gz"
             image = to_nifti(volume, patient.meta, "image" if kind == "t1ce" else "labels")
-            write_gzip(layout.cases(run, seed) / name, image.to_bytes())
-            volumes[name] = hashlib.sha256(volume).hexdigest()
-    path = layout.cases(run, seed) / "index.json"
-    with write_atomically(path) as file:
-        file.write(json.dumps({"run": run, "seed": seed, "volumes": volumes}, indent=1).encode())
+            path = layout.cases(run, seed) / name
+            write_gzip(path, image.to_bytes())
+            files[name] = checksum(path)
+    index = layout.cases(run, seed) / "index.json"
+    with write_atomically(index) as file:
+        file.write(json.dumps({"run": run, "seed": seed, "files": files}, indent=1).encode())
     takes = patient_checksums(benchmark, patients)
     for kind in kinds:
         takes |= volume_checksums(folder, kind, [patient.patient for patient in patients])
-    return [Record(f"export {run}, seed {seed}", takes, checksums([path]))]
+    return [Record(f"export {run}, seed {seed}", takes, checksums([index]))]

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.checksums import checksum
+from benchmarks.cohorts.description import describe
 from benchmarks.cohorts.split import read_split
 from benchmarks.config import Benchmark
 from benchmarks.manifest import Check, Data, File, Manifest, Step, write_manifest
@@ -20,19 +21,19 @@ from workflow.checks import all_checks, check
 from workflow.layout import Layout
 from workflow.machine import ROOT, describe_machine, git_state, remembered_command
 from workflow.plan import Plan
-from workflow.predictions import VERBS as PREDICT
 from workflow.predictions import read_index
-from workflow.records import DATA, Checksums, Record, read_records
-from workflow.status import Status, run_status
+from workflow.records import DATA, Checksums, Record, checksums, read_records
+from workflow.status import Status, jobs, run_status, verify_scored
 from workflow.stored import patient_checksums, stored_patients
 
 MAKE = {"table": "tabulate", "figure": "draw"}  # the commands that make each kind of item
 
 
-def run(benchmark: Benchmark) -> None:
+def run(benchmark: Benchmark) -> list[Record]:
     """Write the manifest of all results that exist, and print the checks that do not hold."""
     plan, layout = Plan(benchmark), Layout(benchmark.name)
     status = run_status(plan)
+    verify_scored(plan, status)
     found = _Collected(plan, status)
     checks = [*all_checks(plan, status), *found.checks()]
     manifest = Manifest(
@@ -51,10 +52,20 @@ def run(benchmark: Benchmark) -> None:
         steps=found.steps(),
         folders=[path.as_posix() for path in (layout.store, layout.tables, layout.figures)],
         shown=[path.as_posix() for path in (layout.tables, layout.figures)],
+        listings=[path.as_posix() for path in _listings(plan)],
     )
     write_manifest(manifest, layout.manifest)
     for one in checks:
         print(f"{'holds' if one.holds else 'DOES NOT HOLD'}: {one.name}. {one.found}".strip())
+    # What it took is all that it lists.
+    return [Record(f"manifest {benchmark.name}", makes=checksums([layout.manifest]))]
+
+
+def _listings(plan: Plan) -> list[Path]:
+    """Where the page and the exported cases list their files, whether or not they exist yet."""
+    layout = Layout(plan.benchmark.name)
+    cases = [layout.cases(run.name, seed) / "index.json" for run, seed in plan.pairs]
+    return [layout.page_checksums, *cases]
 
 
 class _Collected:
@@ -77,8 +88,7 @@ class _Collected:
             self._add("prepare", row.patient)
         self._add("split")
         for one, seed in status.scored:
-            verbs = [*(["train"] if one.trained else []), *(PREDICT[k] for k in one.makes), "score"]
-            for verb in verbs:
+            for verb in jobs(one):
                 self._add(verb, one.name, f"seed{seed}")
         shown = {"tabulate scores", *(f"{MAKE[item.kind]} {item.name}" for item in catalogue())}
         for verb in MAKE.values():
@@ -120,7 +130,9 @@ class _Collected:
             for name, sha256 in one.takes.items()
             if name.startswith(DATA)
         }
-        return Data(folder=str(self.benchmark.cohort.path or self.layout.phantom), files=files)
+        folder = str(self.benchmark.cohort.path or self.layout.phantom)
+        metas = [patient.meta for patient in stored_patients(self.benchmark)]
+        return Data(folder=folder, files=files, read_as=list(describe(metas)))
 
     def steps(self) -> dict[str, Step]:
         return {
@@ -168,8 +180,8 @@ def _describe(plan: Plan, status: Status) -> dict:
 
 
 def _environment() -> dict:
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    names = [m.group() for line in lines if (m := re.match(r"[A-Za-z0-9_.-]+", line))]
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    names = [m.group() for line in lines if (m := re.match(r"[A-Za-z0-9][A-Za-z0-9_.-]*", line))]
     return {"python": platform.python_version(), "packages": {n: _version(n) for n in names}}
 
 

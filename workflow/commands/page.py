@@ -21,6 +21,6 @@ def run(benchmark: Benchmark) -> list[Record]:
         Record(
             f"page {benchmark.name}",
             checksums([layout.manifest, *(path for path in shown if path.is_file())]),
-            checksums([layout.page]),
+            checksums([layout.page, layout.page_checksums]),
         )
     ]

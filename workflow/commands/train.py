@@ -7,7 +7,6 @@ from workflow.plan import Plan
 from workflow.predictions import volume_checksums
 from workflow.records import Record, checksums
 from workflow.stored import cohort_checksums, patient_checksums
-from workflow.training import checkpoint
 from workflow.training.devices import claim_device
 from workflow.training.job import Output
 from workflow.training.loop import fit
@@ -17,7 +16,7 @@ from workflow.training.setup import make_job, make_machine, make_model
 def run(benchmark: Benchmark, run: str, seed: int) -> list[Record]:
     """Train, resuming where an earlier attempt was interrupted; write weights, losses and cost.
 
-    To train a finished run anew, delete its folder below `results/runs`.
+    A finished training only writes its output again: to train anew, delete the run's folder.
     """
     plan, layout = Plan(benchmark), Layout(benchmark.name)
     chosen = plan[run]
@@ -27,7 +26,7 @@ def run(benchmark: Benchmark, run: str, seed: int) -> list[Record]:
     model = make_model(plan, chosen, seed)
     folder, speed = layout.run(run, seed), benchmark.speed
     output = Output(folder.checkpoints, folder.weights, folder.history, folder.cost)
-    with checkpoint.exclusive(folder.path), claim_device(speed) as device:
+    with claim_device(speed) as device:
         fit(model, job, make_machine(speed, device), output)
 
     takes = cohort_checksums(benchmark) | patient_checksums(benchmark, [*job.train, *job.val])

@@ -28,10 +28,11 @@ rule prepare:
     input:
         dag.patient_files,
     output:
-        volume=dag.layout.store / "{patient}.npy",
-        meta=dag.layout.store / "{patient}.json",
+        volume=dag.layout.array("{patient}"),
+        meta=dag.layout.stored("{patient}"),
     params:
         arguments=dag.arguments,
+        files=dag.patient_state,
         digest=dag.digest("prepare"),
     log:
         dag.layout.log("prepare", "{patient}"),

@@ -6,6 +6,7 @@ rule train:
         unpack(dag.before_training),
     output:
         weights=dag.layout.run("{run}", "{seed}").weights,
+        history=dag.layout.run("{run}", "{seed}").history,
         cost=dag.layout.run("{run}", "{seed}").cost,
     params:
         arguments=dag.arguments,

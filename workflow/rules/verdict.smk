@@ -6,6 +6,7 @@ rule score:
         dag.predictions,
     output:
         dag.layout.run("{run}", "{seed}").scores,
+        dag.layout.run("{run}", "{seed}").scores_digest,
     params:
         arguments=dag.arguments,
         digest=dag.digest("score"),

@@ -4,14 +4,12 @@ While a training runs, its folder holds one file for each epoch that it may stil
 ended, the folder holds `weights.pt` and `done.pt`.
 """
 
-import fcntl
 import pickle
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -20,22 +18,6 @@ from benchmarks.files import link_or_copy, write_atomically
 
 # The losses, one dict per epoch.
 History = list[dict[str, float]]
-
-
-@contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Let one process at a time train into `folder`; a second one waits, and says so.
-
-    The lock ends with its process, e.g. a job that outlived its Snakemake.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _say(f"Another process is training into {folder}; waiting for its end.")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -51,24 +33,31 @@ def load(path: Path) -> dict[str, Any]:
     ------
     InputError : the file is missing, damaged, or holds more than tensors and plain values.
     """
+    if not path.is_file():
+        raise InputError(f"There is no {path}: run the training that writes it first.")
+    # Outside of `try`: too many open files, say, are no damage.
+    with path.open("rb") as file:
+        return _load(file)
+
+
+def _load(file: BinaryIO) -> dict[str, Any]:
     try:
         # torch reads damaged weights silently.
-        with zipfile.ZipFile(path) as parts:
+        with zipfile.ZipFile(file) as parts:
             if damaged := parts.testzip():
                 raise ValueError(f"the checksum of its part {damaged} is wrong")
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        file.seek(0)
+        content = torch.load(file, map_location="cpu", weights_only=True)
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}")
         return content
-    except FileNotFoundError:
-        raise InputError(f"There is no {path}: run the training that writes it first.") from None
     except pickle.UnpicklingError:
         # torch's own message explains how to run the code anyway.
         fault = "holds more than plain values, such as code, and was not loaded; or it is damaged"
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         fault = f"cannot be read ({reason})"
-    raise InputError(f"{path} {fault}. Delete it and run the same command again.")
+    raise InputError(f"{file.name} {fault}. Delete it and run the same command again.")
 
 
 class Checkpoints:

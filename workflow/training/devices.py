@@ -4,8 +4,8 @@ Snakemake's resource `gpu` limits how many GPU jobs run at a time, but assigns n
 """
 
 import ctypes
-import fcntl
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -19,10 +19,8 @@ import torch
 
 from benchmarks.config import Speed
 from benchmarks.errors import InputError
-from workflow.gpus import is_withheld
-
-# The folder of the lock files, shared by all jobs of a user on this machine.
-LOCKS = Path(tempfile.gettempdir()) / f"t1ce-benchmark-gpus-{os.getuid()}"
+from workflow.gpus import count_gpus, is_withheld
+from workflow.locks import try_lock
 
 # glibc's mallopt: the free bytes above which memory returns to the system, and the size from which
 # a block is mapped separately. Setting one stops glibc from tuning the other, so both are set, to
@@ -93,12 +91,18 @@ def _why_none() -> str:
         return f"torch {torch.__version__} is built for the CPU alone"
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return f"torch sees none, CUDA_VISIBLE_DEVICES is `{os.environ['CUDA_VISIBLE_DEVICES']}`"
+    if count_gpus():
+        try:
+            torch.cuda.init()
+        except RuntimeError as error:  # above all, a driver older than this build of torch needs
+            reason = str(error).split(". ")[0]
+            return f"nvidia-smi lists some, but torch {torch.__version__} cannot use them: {reason}"
     return "torch sees none here"
 
 
 @contextmanager
 def gpu_slot(
-    gpus: Sequence[str], slots: int = 1, locks: Path = LOCKS, wait: float = 1.0
+    gpus: Sequence[str], slots: int = 1, locks: Path | None = None, wait: float = 1.0
 ) -> Iterator[int]:
     """Hold one of each GPU's `slots`; while all are held, try again every `wait` seconds.
 
@@ -109,7 +113,7 @@ def gpu_slot(
     ------
     The index into `gpus` of the one with the most free slots, the first of several.
     """
-    locks.mkdir(parents=True, exist_ok=True)
+    locks = locks or lock_folder()
     while (held := _take(gpus, slots, locks)) is None:
         time.sleep(wait)
     index, lock = held
@@ -120,10 +124,11 @@ def gpu_slot(
 def _take(gpus: Sequence[str], slots: int, locks: Path) -> tuple[int, IO] | None:
     """Lock the first free slot of the GPU that has the most of them; None if no slot is free."""
     # One process looks at a time: looking locks slots, so that free slots would seem held.
-    with (locks / "looking").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        files = [[(locks / f"{gpu}-{slot}").open("w") for slot in range(slots)] for gpu in gpus]
-        free = [[file for file in files_of_gpu if _lock(file)] for files_of_gpu in files]
+    with _opened(locks / "looking") as turn:
+        while not try_lock(turn):
+            time.sleep(0.01)
+        files = [[_opened(locks / f"{gpu}-{slot}") for slot in range(slots)] for gpu in gpus]
+        free = [[file for file in files_of_gpu if try_lock(file)] for files_of_gpu in files]
         index = max(range(len(gpus)), key=lambda i: len(free[i]))
         taken = free[index][0] if free[index] else None
         for file in chain(*files):
@@ -132,12 +137,44 @@ def _take(gpus: Sequence[str], slots: int, locks: Path) -> tuple[int, IO] | None
     return None if taken is None else (index, taken)
 
 
-def _lock(file: IO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _opened(path: Path) -> IO:
+    """Open a lock file: no link is followed, and nothing in it changes."""
+    return open(path, "ab", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o600))
+
+
+def lock_folder() -> Path:
+    """Return the folder of the lock files, which all jobs of a user on this machine share.
+
+    Below /tmp another user may have made it first, so it must be of this user alone.
+
+    Raises
+    ------
+    InputError : there is no such folder, and none can be made.
+    """
+    name = f"t1ce-benchmark-gpus-{os.getuid()}"
+    places = (
+        tempfile.gettempdir(),
+        os.environ.get("XDG_RUNTIME_DIR", ""),
+        os.path.expanduser("~/.cache"),  # as it is written, where nobody knows a home
+    )
+    folders = [Path(place) / name for place in places if os.path.isabs(place)]
+    for folder in folders:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:  # a file or a dangling link has the name, or the place is read-only
+            continue
+        if _is_private(folder):
+            return folder
+    raise InputError(
+        f"No folder for the locks of the GPUs: {' and '.join(map(str, folders))} cannot be made, "
+        "or others can write to them. Set TMPDIR to a folder of your own."
+    )
+
+
+def _is_private(folder: Path) -> bool:
+    found = folder.lstat()
+    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    return mine and not stat.S_IMODE(found.st_mode) & 0o077
 
 
 def _what_to_change(error: RuntimeError, speed: Speed) -> str:

@@ -40,7 +40,13 @@ def fit(model: Model, job: Job, machine: Machine, output: Output) -> History:
     """
     chosen = _best if job.validated else lambda history: len(history) - 1
     checkpoints = Checkpoints(output.checkpoints, job.digest, chosen)
-    summary = checkpoints.finished() or _train(model, job, machine, checkpoints)
+    if summary := checkpoints.finished():
+        progress = Progress(job.name, job.epochs, steps=0, done=job.epochs)
+        progress.earlier(summary["history"])
+        folder = output.weights.parent
+        progress.say(f"this training had ended. To train anew, delete {folder}, and run again")
+    else:
+        summary = _train(model, job, machine, checkpoints)
     history = summary["history"]
     write_cost(output.cost, job.name, job.seed, Cost(**summary["cost"]), model)
     write_csv(output.history, list(history[0]), [epoch.values() for epoch in history])
@@ -59,6 +65,7 @@ def _train(model: Model, job: Job, machine: Machine, checkpoints: Checkpoints) -
     steps = len(_plan(job, model.batches_per_step, 0))
     progress = Progress(job.name, job.epochs, steps, done=len(history))
     if history:
+        progress.earlier(history)
         progress.say(f"resuming after epoch {len(history)} of {job.epochs}")
 
     meter = Meter(machine.device, cost)

@@ -24,6 +24,12 @@ class Progress:
         start = "\r\x1b[K" if self.live else ""
         self._write(f"{start}{self._line(epoch, self.steps, losses)}\n")
 
+    def earlier(self, history: list[dict[str, float]]) -> None:
+        """Report the epochs of an earlier process, whose log Snakemake has deleted."""
+        for epoch in history:
+            losses = {name: value for name, value in epoch.items() if name != "epoch"}
+            self.say(f"epoch {epoch['epoch']}/{self.epochs} (earlier)  {_shown(losses)}")
+
     def say(self, text: str) -> None:
         self._write(f"{self.name}: {text}\n")
 
@@ -32,10 +38,13 @@ class Progress:
         self.out.flush()
 
     def _line(self, epoch: int, step: int, losses: dict[str, float]) -> str:
-        shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         done = epoch * self.steps + step
         per_step = (time.monotonic() - self.began) / (done - self.skipped)
         minutes, seconds = divmod(round(per_step * (self.epochs * self.steps - done)), 60)
         left = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
         place = f"epoch {epoch + 1}/{self.epochs}  step {step}/{self.steps}"
-        return f"{self.name}: {place}  {shown}  left {left}"
+        return f"{self.name}: {place}  {_shown(losses)}  left {left}"
+
+
+def _shown(losses: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.3f}" for name, value in losses.items())

@@ -10,6 +10,7 @@ from methods import loading
 from methods.contract import Model
 from workflow.layout import Layout
 from workflow.plan import Plan, Run
+from workflow.predictions import Predictions
 from workflow.stored import stored_patients, with_cohort
 from workflow.training import checkpoint
 from workflow.training.job import Job
@@ -36,7 +37,7 @@ def make_view(plan: Plan, run: Run, seed: int) -> View:
     """Return what the model of a run sees of a patient."""
     upstream = None
     if run.upstream:
-        upstream = Layout(plan.benchmark.name).run(run.upstream, seed).predictions("t1ce")
+        upstream = Predictions(Layout(plan.benchmark.name).run(run.upstream, seed), "t1ce")
     return View(run.inputs, plan.benchmark.results.slices.crop, upstream)
 
 
