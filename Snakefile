@@ -1,28 +1,30 @@
 # Which benchmark, which rules, what `all` asks for. See README.md for the commands.
 import gc
-import os
 import sys
-from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)
-# Jobs take the Python that runs Snakemake, unless --use-conda puts another before it.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 from benchmarks.errors import InputError
 from methods.errors import MethodError
 from workflow.dag import Dag
+from workflow.job_shell import IMAGE, JobShell
 from workflow.machine import remember_command
+from workflow.turns import take_turns
 
 gc.freeze()  # else Python searches all imports for garbage before it ends
 remember_command(sys.argv)
 # --jobs is for executors that send jobs to other machines, and is set in what they run there.
 elsewhere = workflow.global_resources["_nodes"].value is not None
+job_shell = JobShell(workflow)
+shell.prefix(job_shell.prefix())
 try:
     dag = Dag(config, elsewhere)
+    job_shell.check()
 except (InputError, MethodError) as error:
     raise WorkflowError(str(error)) from None
+take_turns(workflow, dag)
 
 # Without a limit Snakemake starts as many GPU jobs as there are cores; --resources gpu=N wins.
 if not elsewhere:
@@ -38,14 +40,20 @@ wildcard_constraints:
 report: "workflow/report/workflow.rst"
 
 
+if job_shell.apptainer:
+
+    container: str(IMAGE)
+
+
 rule all:
     input:
         dag.targets(),
-    default_target: True
+    message:
+        "All of {dag.benchmark.name} is made"
 
 
 onerror:
-    dag.report_existing()
+    shell("{command}", command=dag.report_command(), **job_shell.environment())
 
 
 include: "workflow/rules/cohort.smk"

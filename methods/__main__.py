@@ -39,10 +39,10 @@ def new(name: str, folder: Path = FOLDER) -> Path:
     replaced = {"TITLE": " ".join(words).capitalize(), "Template": "".join(map(str.title, words))}
     target.mkdir()
     for source in sorted((FOLDER / "_template").glob("method.*")):
-        text = source.read_text()
+        text = source.read_text(encoding="utf-8")
         for placeholder, word in replaced.items():
             text = text.replace(placeholder, word)
-        (target / source.name).write_text(text)
+        (target / source.name).write_text(text, encoding="utf-8")
     return target
 
 
@@ -74,4 +74,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # what the locale has no bytes for
     sys.exit(main())

@@ -29,6 +29,23 @@ results:
     unet: {width: 4, learning_rate: 0.01}
 speed: {device: cpu, threads: 1}
 """
+# The fewest jobs that include one of every rule.
+SMALLEST = """
+title: smallest phantom, 3 Kästchen
+cohort: {source: phantom, patients: 3, seed: 14}
+results:
+  split: {fractions: [1, 1, 1], seed: 8}
+  slices: {crop: 32, downsample: 6, step: 8}
+  training:
+    batch: 2
+    steps_per_epoch: 1
+    epochs: {synthesis: 1, segmentation: 1, joint: 1}
+  methods: [copy_t1]
+  protocols: [strict]
+  conventions: false
+  params: {unet: {width: 2}}
+speed: {device: cpu, threads: 1}
+"""
 RUNS = [
     "copy_t1",
     "copy_t1+unet",

@@ -133,7 +133,7 @@ class Forgetful(Good):
 
 class Writing(Good):
     def synthesize(self, inputs):
-        with open("/dev/null", "w") as file:
+        with open("/dev/null", "w", encoding="utf-8") as file:
             file.write("peep")
         return super().synthesize(inputs)
 

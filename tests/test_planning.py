@@ -1,28 +1,10 @@
 """Planning in a virtual environment that holds Snakemake alone, as `--use-conda` starts it."""
 
-import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from pipeline import TINY
-from repository import ROOT
-
-PIN = re.search(r"^snakemake==.*$", (ROOT / "requirements.txt").read_text(), re.MULTILINE).group()
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory) -> Path:
-    """The Python of such an environment."""
-    folder = tmp_path_factory.mktemp("bare")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    python = folder / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", PIN]
-    done = subprocess.run(install, text=True, capture_output=True)
-    if done.returncode:
-        pytest.skip(f"pip cannot install {PIN} here: {done.stderr[-200:]}")
-    return python
 
 
 def plan(python: Path, folder: Path, benchmark: str) -> subprocess.CompletedProcess:

@@ -87,7 +87,7 @@ def jobs(cluster: dict) -> list[dict[str, str]]:
 
 
 def wait_for_epoch(log: Path, epoch: int, process: subprocess.Popen) -> None:
-    while f"epoch {epoch}/" not in (log.read_text() if log.exists() else ""):
+    while f"epoch {epoch}/" not in (log.read_text(encoding="utf-8") if log.exists() else ""):
         assert process.poll() is None, "it ended without the training"
         time.sleep(0.05)
 

@@ -17,7 +17,7 @@ def count_gpus() -> int:
         return len([x for x in visible.split(",") if x.strip() not in ("", "-1")])
     if shutil.which("nvidia-smi") is None:
         return 0
-    listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
+    listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, encoding="utf-8")
     return sum(line.startswith("GPU ") for line in listing.stdout.splitlines())
 
 

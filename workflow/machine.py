@@ -55,7 +55,9 @@ def _git(root: Path, *arguments: str) -> str:
     # Without the lock that `git status` would take, and whatever repository a caller works in.
     clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     command = ["git", "--no-optional-locks", *arguments]
-    return subprocess.check_output(command, cwd=root, env=clean, stderr=subprocess.PIPE, text=True)
+    # A file's name may be in any encoding.
+    text = {"encoding": "utf-8", "errors": "backslashreplace"}
+    return subprocess.check_output(command, cwd=root, env=clean, stderr=subprocess.PIPE, **text)
 
 
 def describe_machine() -> dict:
@@ -70,7 +72,8 @@ def describe_machine() -> dict:
 
 def _cpu() -> str | None:
     info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.*)", info.read_text()) if info.is_file() else None
+    text = info.read_text(encoding="utf-8") if info.is_file() else ""
+    found = re.search(r"model name\s*: (.*)", text)
     return found.group(1) if found else platform.processor() or None
 
 
@@ -79,5 +82,5 @@ def _gpus() -> list[str]:
     if shutil.which("nvidia-smi") is None:
         return []
     query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
-    listing = subprocess.run(query, capture_output=True, text=True)
+    listing = subprocess.run(query, capture_output=True, encoding="utf-8")
     return listing.stdout.splitlines() if listing.returncode == 0 else []

@@ -149,7 +149,7 @@ def drit(setting: Setting) -> Step:
 
 def _scaled(path: Path, width: int) -> ModuleType:
     """Load the networks with `width` and 4 `width` for their hard-coded widths, 64 and 256."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and node.value in (64, 256):
             node.value = node.value * width // 64

@@ -37,9 +37,9 @@ def process(function: str, *arguments: Any, cwd: Path = ROOT) -> Iterator[Callab
     ProcessError.
     """
     command = [sys.executable, "-m", __name__, function, json.dumps(arguments, default=asdict)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
     with (
-        tempfile.TemporaryFile("w+") as errors,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
         subprocess.Popen(command, cwd=cwd, stderr=errors, **pipes) as child,
     ):
 
@@ -62,13 +62,14 @@ def process(function: str, *arguments: Any, cwd: Path = ROOT) -> Iterator[Callab
 def resident(key: str = "VmRSS") -> int:
     """Return the bytes of memory that this process has now, or had at most (`VmHWM`)."""
     # getrusage's ru_maxrss would also count what the process that started this one had.
-    return 1024 * int(Path("/proc/self/status").read_text().split(f"{key}:")[1].split()[0])
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * int(status.split(f"{key}:")[1].split()[0])
 
 
 def main() -> None:
     """Answer each line of standard input; what else is printed goes to standard error."""
     function, arguments = pkgutil.resolve_name(sys.argv[1]), json.loads(sys.argv[2])
-    with os.fdopen(os.dup(1), "w", buffering=1) as answers:
+    with os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8") as answers:
         os.dup2(2, 1)
         returned = function(*arguments)
         each = returned if isinstance(returned, Iterator) else iter([returned])
