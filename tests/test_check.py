@@ -85,6 +85,13 @@ def test_the_same_patient_twice_is_a_doubt(check):
     assert f"{NAMES[0]} and {NAMES[1]} are the same images" in said
 
 
+def test_a_folder_of_which_nothing_can_be_read(check):
+    code, said, _ = check(NAMES[:1], labels=(0, 2, 1, 3))
+    assert code == 2
+    assert said.startswith("1 patient\n\nDoubts, to be looked at: none\n")
+    assert "3 (" in said.partition("Refused:")[2]
+
+
 def test_a_split_without_patients_is_refused(check):
     code, said, _ = check(NAMES[:3], seed=0)
     assert code == 2

@@ -38,12 +38,13 @@ def run(benchmark: Benchmark) -> None:
     InputError : something would be refused. Everything is printed before.
     """
     files = patient_files(benchmark)
-    print(f"{headcount([one.subject for one in files.values()])} patients", flush=True)
+    count = headcount([one.subject for one in files.values()])
+    print(f"{count} patient{'s' * (count != '1')}", flush=True)
     examine = partial(_examine, source=benchmark.cohort.source, grid=working_grid(benchmark))
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         examined = dict(zip(files, pool.map(examine, files.values()), strict=True))
     metas = [one.meta for one in examined.values() if one.meta]
-    _list("", describe(metas))
+    _list("", describe(metas) if metas else [])
     _list("Doubts, to be looked at", [*_doubts(examined), *_duplicates(metas)])
     refused = [one.refused for one in examined.values() if one.refused]
     try:
