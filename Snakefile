@@ -11,7 +11,7 @@ from methods.errors import MethodError
 from workflow.dag import Dag
 from workflow.job_shell import IMAGE, JobShell
 from workflow.machine import remember_command
-from workflow.turns import take_turns
+from workflow.snakemake_lock import lock_benchmark
 
 gc.freeze()  # else Python searches all imports for garbage before it ends
 remember_command(sys.argv)
@@ -24,7 +24,7 @@ try:
     job_shell.check()
 except (InputError, MethodError) as error:
     raise WorkflowError(str(error)) from None
-take_turns(workflow, dag)
+lock_benchmark(workflow, dag)
 
 # Without a limit Snakemake starts as many GPU jobs as there are cores; --resources gpu=N wins.
 if not elsewhere:

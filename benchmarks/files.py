@@ -114,14 +114,14 @@ def _sync(folder: Path) -> None:
     except OSError as error:
         if error.errno not in UNSYNCED:
             raise
-        say_once(
+        warn_once(
             f"This file system cannot sync folders ({error.strerror}): after a loss of power, the "
             "last files may be missing. Then run the same command again."
         )
 
 
 @cache
-def say_once(text: str) -> None:
+def warn_once(text: str) -> None:
     """Print a line on stderr, the first time in this process."""
     print(text, file=sys.stderr, flush=True)
 

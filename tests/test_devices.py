@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.config import Speed
 from benchmarks.errors import InputError
-from benchmarks.files import say_once
+from benchmarks.files import warn_once
 from workflow.gpus import GIVEN, count_gpus
 from workflow.training import devices
 from workflow.training.devices import claim_device, gpu_slot, lock_folder
@@ -145,7 +145,7 @@ def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, capsys):
     def flock(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    say_once.cache_clear()
+    warn_once.cache_clear()
     monkeypatch.setattr("fcntl.flock", flock)
     with gpu_slot(["A"], 1, tmp_path) as index:
         assert index == 0

@@ -91,7 +91,7 @@ def test_no_room_is_said_whoever_writes(tmp_path):
 @pytest.mark.parametrize("number", files.UNSYNCED)
 def test_a_folder_that_cannot_be_synced(tmp_path, monkeypatch, capsys, call, number):
     """As on CIFS, in shared folders of VirtualBox, or in a folder that may not be listed."""
-    files.say_once.cache_clear()
+    files.warn_once.cache_clear()
     refuse_folders(monkeypatch, call, number)
     for path in (tmp_path / "a", tmp_path / "folder" / "b"):
         with write_atomically(path) as file:

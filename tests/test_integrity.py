@@ -258,7 +258,7 @@ def test_without_locks_the_work_is_done_all_the_same(tmp_path, monkeypatch, caps
     def refuse(*_):
         raise OSError(getattr(errno, number), "no locks here")
 
-    files.say_once.cache_clear()
+    files.warn_once.cache_clear()
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
     done = []
     for name in ("a", "folder/b"):

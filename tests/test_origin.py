@@ -10,7 +10,7 @@ from made_up import write_cohort
 from benchmarks.config import load
 from benchmarks.errors import InputError
 from workflow import origin
-from workflow.origin import check_origin, claim
+from workflow.origin import check_origin, record_origin
 
 REAL = "title: mine\ncohort: {source: brats}\n"
 
@@ -26,7 +26,7 @@ def mine(tmp_path, monkeypatch):
     def benchmark(path="mine.yaml", data="data", scale=None):
         return load(str(path), str(data) if data else None, scale)
 
-    claim(benchmark())
+    record_origin(benchmark())
     return benchmark
 
 
@@ -68,7 +68,7 @@ def test_a_part_of_the_patients_is_another_cohort(mine):
 @pytest.mark.parametrize("place", ["moved", "moved/deeper"])
 def test_moved_patients_are_the_same(mine, tmp_path, place):
     os.renames("data", place)
-    claim(mine(data="moved"))
+    record_origin(mine(data="moved"))
     write_cohort(tmp_path / place, ["C"], shape=(16, 16, 4))  # the record is of the new place
     check_origin(mine(data="moved"))
 
@@ -102,7 +102,7 @@ def test_another_file_of_the_same_name_is_refused_unless_it_says_the_same(mine, 
 def test_a_file_and_a_scale_may_spell_another_files_name(mine, tmp_path):
     (tmp_path / "mine-small.yaml").write_text(REAL)
     (tmp_path / "small.yaml").write_text("results: {seeds: [1]}\n")
-    claim(mine(scale="small.yaml"))
+    record_origin(mine(scale="small.yaml"))
     with pytest.raises(InputError, match=r"mine\.yaml with small\.yaml, and mine-small\.yaml"):
         check_origin(mine("mine-small.yaml"))
 
@@ -126,7 +126,7 @@ def test_many_patients_are_checked_at_once(mine, tmp_path):
         for kind in ("t1", "t2", "flair", "t1ce", "seg"):
             (folder / f"{folder.name}_{kind}.nii.gz").touch()
     (tmp_path / "results/origins/mine").unlink()
-    claim(mine(data="many"))
+    record_origin(mine(data="many"))
     (tmp_path / "many").rename(tmp_path / "moved")
     moved, began = mine(data="moved"), time.perf_counter()
     check_origin(moved)

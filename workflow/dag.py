@@ -67,7 +67,7 @@ class Dag:
     def targets(self) -> list[Path]:
         """Return everything that the rules make, so that whatever was deleted is made again.
 
-        Of a file that nobody asks for, Snakemake does not notice that it is missing.
+        Snakemake does not notice a missing file unless a target or a job to be run asks for it.
         """
         simulated = chain(*(one.all_files.values() for one in self.files.values()))
         return [
@@ -139,8 +139,8 @@ class Dag:
     def patient_state(self, wildcards) -> str:
         """Hash the sizes and dates of a patient's files, behind links too.
 
-        Snakemake compares dates with its own output's, and so misses a file in whose place an older
-        one was put, by `cp -p`, `rsync -t` or `unzip`. Simulated files need not exist yet.
+        Snakemake compares dates with its own output's. So it misses a file that was replaced by an
+        older one, as `cp -p`, `rsync -t` and `unzip` do. Simulated files need not exist yet.
         """
         if self.simulated:
             return ""

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from benchmarks.files import say_once
+from benchmarks.files import warn_once
 
 # What `flock` says on Lustre, NFS, or FUSE that is mounted without locks.
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
@@ -38,7 +38,7 @@ def exclusive(path: Path, doing: str) -> Iterator[None]:
             print(text, file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(0)
-        with suppress(OSError):  # a full disk, which must stop nobody
+        with suppress(OSError):  # a full disk, which must not stop the job
             file.write(f"PID {os.getpid()} on {platform.node()}".encode())
         try:
             yield
@@ -58,7 +58,7 @@ def try_lock(file: IO) -> bool:
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
-        say_once(
+        warn_once(
             f"This file system has no file locks ({error.strerror}): nothing stops a second "
             "process from doing the same work. Run one at a time."
         )

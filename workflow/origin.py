@@ -59,7 +59,7 @@ def check_origin(benchmark: Benchmark) -> None:
         raise _refusal(benchmark, old, f"{new} is another cohort: its files differ")
 
 
-def claim(benchmark: Benchmark) -> None:
+def record_origin(benchmark: Benchmark) -> None:
     """Check the origin, then record that the results of this name are of these files."""
     check_origin(benchmark)
     origin = Origin(settings=_settings(benchmark), data=_data(benchmark), cohort=_cohort(benchmark))

@@ -77,7 +77,7 @@ def patient_checksums(benchmark: Benchmark, patients: Iterable[StoredPatient]) -
     layout, known = Layout(benchmark.name), {}
     for one in patients:
         known |= checksums([layout.stored(one.patient)])
-        known[(layout.store / f"{one.patient}.npy").as_posix()] = one.meta.sha256
+        known[layout.array(one.patient).as_posix()] = one.meta.sha256
     return known
 
 

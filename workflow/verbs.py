@@ -7,7 +7,7 @@ CONFIG = {
     "benchmark": "a name, or the path of a .yaml",
     "data": "the BraTS folder",
     "scale": "a name below benchmarks/scales, for smaller machines",
-    "release": "of the BraTS folder, whose labels it has, where its names do not tell",
+    "release": "the BraTS release, where the names of the patients do not tell it",
 }
 ARGUMENTS = {
     "patient": "the patient's name, as its folder has it",

@@ -28,7 +28,7 @@ def refuse_lost_tumour(metas: Sequence[Meta], setting: str) -> None:
 
 
 def lost_brain(metas: Sequence[Meta]) -> Iterator[str]:
-    """Yield the patients of whom the crop cuts off brain, and the crop that would not."""
+    """Yield the patients whose brain the crop cuts, and the smallest crop that would not."""
     for meta in metas:
         if lost := meta.brain_outside_crop:
             voxels = f"{lost} voxel{'s' * (lost != 1)}"

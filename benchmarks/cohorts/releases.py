@@ -116,7 +116,7 @@ RELEASES = {
 }
 
 
-def told(patient: str) -> list[str]:
+def possible_releases(patient: str) -> list[str]:
     """Return the names of the releases that a patient's name can be of; [] if it tells nothing."""
     return [name for name, one in RELEASES.items() if _fits(f"{one.names}|{one.others}", patient)]
 
@@ -143,7 +143,7 @@ def release_of(patient: str, hyphens: bool, declared: str | None = None) -> str:
         hint = f" Did you mean `{close[0]}`?" if close else ""
         known = "; ".join(f"`{one.name}` ({one.title})" for one in RELEASES.values())
         raise InputError(f"`cohort.release`: there is no `{declared}`.{hint} Known: {known}.")
-    possible = told(patient)
+    possible = possible_releases(patient)
     if declared in (possible or RELEASES):
         return declared
     if not possible:
@@ -158,7 +158,7 @@ def release_of(patient: str, hyphens: bool, declared: str | None = None) -> str:
     )
 
 
-def misfit(patient: str, release: str, found: Mapping[float, int]) -> str:
+def explain_misfit(patient: str, release: str, found: Mapping[float, int]) -> str:
     """Explain labels that a release lacks: what it has, what others make of them, what to write.
 
     Parameters
@@ -174,7 +174,7 @@ def misfit(patient: str, release: str, found: Mapping[float, int]) -> str:
     lines = [f"{read_as} Choose the release that it comes from:"]
     for one in fitting:
         advice = []
-        if one.name not in (told(patient) or RELEASES):
+        if one.name not in (possible_releases(patient) or RELEASES):
             advice.append(f"rename the folder and its files as there, e.g. {one.example}")
         if not advice or one.names == _NO_NAME:
             advice.append(f"write {_declaration(one.name)}")

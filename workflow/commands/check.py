@@ -23,7 +23,7 @@ from workflow.stored import check_prepared, working_grid
 
 @dataclass(frozen=True)
 class Examined:
-    """The description of a patient whom `prepare` accepts, and doubts; or why it refuses one."""
+    """What `prepare` made of a patient, and doubts about it; or why it refused the patient."""
 
     meta: Meta | None = None
     doubts: Sequence[str] = ()

@@ -82,6 +82,7 @@ class _Collected:
 
     def __init__(self, plan: Plan, status: Status):
         self.benchmark, self.layout = plan.benchmark, Layout(plan.benchmark.name)
+        self.patients = stored_patients(self.benchmark)
         self.records: dict[str, Record] = {}
         self.unrecorded: list[str] = []
         for row in read_split(self.layout.split):
@@ -106,7 +107,7 @@ class _Collected:
 
     def _describe_files(self, plan: Plan) -> None:
         """List the files as they are now; arrays are not read, but known by their descriptions."""
-        stored = patient_checksums(self.benchmark, stored_patients(self.benchmark))
+        stored = patient_checksums(self.benchmark, self.patients)
         volumes: Checksums = {}
         for one, seed in plan.pairs:
             folder = self.layout.run(one.name, seed)
@@ -131,7 +132,7 @@ class _Collected:
             if name.startswith(DATA)
         }
         folder = str(self.benchmark.cohort.path or self.layout.phantom)
-        metas = [patient.meta for patient in stored_patients(self.benchmark)]
+        metas = [patient.meta for patient in self.patients]
         return Data(folder=folder, files=files, read_as=list(describe(metas)))
 
     def steps(self) -> dict[str, Step]:

@@ -5,7 +5,7 @@ from benchmarks.config import Benchmark
 from benchmarks.files import write_csv
 from workflow.cohort import assign, patient_files
 from workflow.layout import Layout
-from workflow.origin import check_origin, claim
+from workflow.origin import check_origin, record_origin
 from workflow.records import Record, checksums
 from workflow.stored import check_prepared, cohort_checksums, stored
 
@@ -18,7 +18,7 @@ def run(benchmark: Benchmark) -> list[Record]:
     rows = assign(benchmark, files)
     prepared = [stored(benchmark, name) for name in files]
     check_prepared(benchmark, [patient.meta for patient in prepared], rows)
-    claim(benchmark)
+    record_origin(benchmark)
     read = [
         (patient.patient, kind, file.name, file.sha256)
         for patient in prepared

@@ -155,7 +155,7 @@ def lock_folder() -> Path:
     places = (
         tempfile.gettempdir(),
         os.environ.get("XDG_RUNTIME_DIR", ""),
-        os.path.expanduser("~/.cache"),  # as it is written, where nobody knows a home
+        os.path.expanduser("~/.cache"),  # stays "~/.cache" if there is no home
     )
     folders = [Path(place) / name for place in places if os.path.isabs(place)]
     for folder in folders:

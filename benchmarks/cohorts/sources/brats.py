@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.cohorts.patient import GRADES, KINDS, Patient, PatientFiles
-from benchmarks.cohorts.releases import RELEASES, misfit, release_of, told
+from benchmarks.cohorts.releases import RELEASES, explain_misfit, possible_releases, release_of
 from benchmarks.errors import InputError
-from benchmarks.files import say_once
+from benchmarks.files import warn_once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,12 +172,12 @@ def _listed(folder: Path) -> set[str]:
         fault = f"{folder} cannot be opened ({error.strerror})"
         if folder.name in GRADES or _is_named_as_patient(folder):
             raise InputError(f"{fault}. {_PERMIT}") from None
-        say_once(f"Skipped: {fault}.")
+        warn_once(f"Skipped: {fault}.")
         return set()
 
 
 def _is_named_as_patient(folder: Path) -> bool:
-    return folder.name.lower().startswith("brats") or bool(told(folder.name))
+    return folder.name.lower().startswith("brats") or bool(possible_releases(folder.name))
 
 
 def _subject(patient: str) -> str:
@@ -300,5 +300,5 @@ def _misfit(files: PatientFiles, labels: "np.ndarray", whole: "np.ndarray") -> I
         shown[_SHOWN:] = [f"{len(shown) - _SHOWN} more"]
     return InputError(
         f"Patient {files.patient}: {files.seg} has labels {', '.join(shown)}. "
-        f"{misfit(files.patient, files.release, found)}"
+        f"{explain_misfit(files.patient, files.release, found)}"
     )

@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 
 from benchmarks.config import load
 from workflow.layout import Layout
-from workflow.turns import take_turns
+from workflow.snakemake_lock import lock_benchmark
 
 ROOT = Path(__file__).parents[1]
 HOLDER = """
@@ -40,7 +40,7 @@ class Workflow:
 
 def execute(workflow: Workflow, dry: bool = False) -> None:
     benchmark = load("phantom")
-    take_turns(workflow, SimpleNamespace(benchmark=benchmark, layout=Layout(benchmark.name)))
+    lock_benchmark(workflow, SimpleNamespace(benchmark=benchmark, layout=Layout(benchmark.name)))
     plugin = SimpleNamespace(common_settings=SimpleNamespace(dryrun_exec=dry))
     workflow.execute(executor_plugin=plugin, updated_files=["x"])
 

@@ -8,13 +8,13 @@ from snakemake.exceptions import WorkflowError
 from benchmarks.errors import InputError
 from workflow.dag import Dag
 from workflow.locks import exclusive
-from workflow.origin import claim
+from workflow.origin import record_origin
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
 
-def take_turns(workflow: "Workflow", dag: Dag) -> None:
+def lock_benchmark(workflow: "Workflow", dag: Dag) -> None:
     """Let `workflow` execute jobs only while no other Snakemake executes those of this benchmark.
 
     It waits before it plans, so that what the other one made is not made again. Dry runs, reports
@@ -29,7 +29,7 @@ def take_turns(workflow: "Workflow", dag: Dag) -> None:
         with ExitStack() as stack:
             try:
                 stack.enter_context(exclusive(dag.layout.lock, doing))
-                claim(dag.benchmark)
+                record_origin(dag.benchmark)
             except InputError as error:
                 raise WorkflowError(str(error)) from None
             except KeyboardInterrupt:
