@@ -16,7 +16,7 @@ from methods import loading
 from methods.contract import CLASSES, Batch, Model
 from methods.registry import Method, discover
 
-METHODS = discover()
+METHODS = {k: v for k, v in discover().items() if v.description.kind != "external"}
 SIDE = 64  # of the slices, in pixels
 # A function that builds the model; torch's seed decides its initial weights.
 Make = Callable[[], Model]
@@ -182,6 +182,27 @@ def check_resuming(make: Make) -> None:
     assert same(weights(whole), weights(second)), (
         "training on from a checkpoint gives other weights"
     )
+
+
+def check_variant(make: Make, base: Make) -> None:
+    """A variant trains to other weights than its base."""
+    models = [seeded(make), seeded(base)]
+    for model in models:
+        train(model, range(1))
+    assert not same(*map(weights, models)), "the variant trains as its base does"
+
+
+def check_untrained_variant(make: Make, trained: Make, kind: str) -> None:
+    """A variant has the weights of the one that it predicts with, and predicts otherwise."""
+    models, predictions = [seeded(make), seeded(trained)], []
+    inputs = batch(models[0]).inputs
+    for model in models:
+        train(model, range(1))
+        model.eval()
+        with torch.inference_mode():
+            predictions.append([verb(inputs) for verb in verbs(model, kind).values()])
+    assert same(*map(weights, models)), "the variant has other weights than it predicts with"
+    assert not all(map(torch.equal, *predictions)), "the variant predicts the same"
 
 
 def check_params(method: Method) -> None:

@@ -117,6 +117,13 @@ class Constant(Good):
             nn.init.constant_(parameter, 0.1)
 
 
+class Halving(Good):
+    """Trains as `Good` does, and predicts otherwise."""
+
+    def synthesize(self, inputs):
+        return super().synthesize(inputs) / 2
+
+
 class Forgetful(Good):
     """A running mean that training depends on, kept out of `extra_state`."""
 
@@ -196,6 +203,18 @@ def test_a_good_model_passes(check):
 def test_a_broken_model_is_caught(check, model, message):
     with pytest.raises(AssertionError, match=message):
         ALL[check](maker(model))
+
+
+def test_variants_that_differ_in_the_wrong_thing_are_caught():
+    good, halving, constant = map(maker, (Good, Halving, Constant))
+    checks.check_variant(constant, good)
+    with pytest.raises(AssertionError, match="trains as its base"):
+        checks.check_variant(halving, good)
+    checks.check_untrained_variant(halving, good, "synthesis")
+    with pytest.raises(AssertionError, match="predicts the same"):
+        checks.check_untrained_variant(good, good, "synthesis")
+    with pytest.raises(AssertionError, match="other weights"):
+        checks.check_untrained_variant(constant, good, "synthesis")
 
 
 def test_a_segmentor_with_too_few_classes_is_caught():
