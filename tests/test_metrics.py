@@ -343,7 +343,7 @@ def test_one_file_and_a_protocols_line_are_a_metric(tmp_path):
 def test_a_metric_is_all_that_its_file_says():
     metrics = read_metrics()
     assert list(metrics)[:4] == ["ssim", "psnr", "mae", "nmi"]
-    assert list(metrics)[4:7] == ["dice", "dice_brats", "assd"]
+    assert list(metrics)[4:9] == ["ssim_3d", "ssim_masked", "dice", "dice_brats", "assd"]
     assert {path.stem for path in METRICS.glob("[!_]*.py")} == set(metrics)
     psnr, lesions = metrics["psnr"], metrics["lesion_hd95"]
     assert (psnr.bounds, psnr.unit, psnr.postprocessing) == ((0, math.inf), "dB", "")

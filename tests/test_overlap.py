@@ -179,6 +179,7 @@ def test_no_tumour_has_no_component():
         ("wt", {1, 2, 3}),
         ("tc", {1, 3}),
         ("et", {3}),
+        ("non_tumour", {-1, 0}),
     ],
 )
 def test_regions_hold_their_labels(region, members):
@@ -187,7 +188,7 @@ def test_regions_hold_their_labels(region, members):
 
 
 def test_every_region_is_tested_above():
-    assert set(REGIONS) == {"whole", "brain", "wt", "tc", "et"}
+    assert set(REGIONS) == {"whole", "brain", "wt", "tc", "et", "non_tumour"}
 
 
 def test_tumour_slices_need_one_voxel_of_any_class():

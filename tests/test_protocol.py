@@ -421,7 +421,7 @@ def test_rules_are_data_that_scoring_obeys(tmp_path):
 
 def test_every_scored_metric_is_described():
     rows = [
-        *score_synthesis([STRICT], *contrasts(head()), head()),
+        *score_synthesis([STRICT, load_protocol("brasyn")], *contrasts(head()), head()),
         *score_segmentation([STRICT], head(), as_classes(head()), SPACING, DIAGONAL),
     ]
     metrics = read_metrics()

@@ -11,7 +11,7 @@ MISSING = "–"
 def title(metric: str, region: str) -> str:
     """Return what a table calls a metric of a region, e.g. "Dice WT"."""
     name = read_metrics()[metric].title
-    return f"{name} {region.upper() if region in ABBREVIATED else region}"
+    return f"{name} {region.upper() if region in ABBREVIATED else region.replace('_', '-')}"
 
 
 def axis_title(metric: str, region: str) -> str:

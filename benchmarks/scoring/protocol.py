@@ -1,5 +1,6 @@
 """Protocols: the conventions under which a patient is scored, as data. `score` is the code."""
 
+import math
 from collections.abc import Iterable
 from functools import cache, partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from benchmarks.scoring.regions import TASK_REGIONS
 
 PROTOCOLS = Path(__file__).resolve().parent.parent / "protocols"
 EMPTY_WORDS = ("undefined", "diagonal", "measured")  # for an empty region, beside numbers
+EXTREMES = "extremes"  # of the compared volumes: a data range, beside numbers
 
 
 def _metric(task: str, name: str) -> str:
@@ -23,10 +25,19 @@ def _metric(task: str, name: str) -> str:
     return name
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _empty_score(value: object) -> object:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number and value not in EMPTY_WORDS:
+    if not _is_number(value) and value not in EMPTY_WORDS:
         raise ValueError(f"write a number or one of: {', '.join(EMPTY_WORDS)}")
+    return value
+
+
+def _data_range(value: object) -> object:
+    if value != EXTREMES and not (_is_number(value) and 0 < value < math.inf):
+        raise ValueError(f"write a number above 0, or {EXTREMES}")
     return value
 
 
@@ -34,6 +45,7 @@ ProtocolName = Annotated[str, file_name(PROTOCOLS)]
 SynthesisMetric = Annotated[str, AfterValidator(partial(_metric, "synthesis"))]
 SegmentationMetric = Annotated[str, AfterValidator(partial(_metric, "segmentation"))]
 EmptyScore = Annotated[float | Literal[EMPTY_WORDS], BeforeValidator(_empty_score)]
+DataRange = Annotated[float | Literal[EXTREMES], BeforeValidator(_data_range)]
 _SOME = (Field(min_length=1), AfterValidator(each_once))
 
 
@@ -51,12 +63,16 @@ class EmptyRule(Settings):
 class Window(Settings):
     """The neighbourhood of SSIM's local means and variances, in pixels.
 
+    The metric sets its dimensions: a square in an axial slice, or a cube in the volume.
+
     Attributes
     ----------
     size : side length, odd.
     sigma : of the Gaussian; a uniform window has none.
-    sample_covariance : divide variances by n - 1 (n = size^2) rather than n.
-    border : whether pixels whose window leaves the slice count in means.
+    sample_covariance : divide variances by n - 1 (n pixels in the window) rather than n.
+    border : whether pixels whose window leaves the image count in means.
+    padding : how images continue beyond their border, in NumPy's words: mirrored with their
+        outermost pixels (`symmetric`, as scikit-image) or without (`reflect`, as torchmetrics).
     """
 
     shape: Literal["uniform", "gaussian"]
@@ -64,6 +80,7 @@ class Window(Settings):
     sigma: float | None = Field(default=None, gt=0)
     sample_covariance: bool
     border: Literal["drop", "keep"]
+    padding: Literal["symmetric", "reflect"] = "symmetric"
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -86,18 +103,20 @@ class SynthesisRules(Settings):
     ----------
     normalisation : `reference` takes both volumes under the reference's, as the caller gives them;
         `slice_min_max` maps each slice of each volume from its own extremes to [0, 1];
+        `own_percentile` clips each volume at its own 0.5 and 99.5 percentiles, with its air;
         `brain_mean_sd` gives the prediction the reference's mean and deviation over the brain.
     background : `predicted` counts what a prediction holds outside the brain; `cleared` does not.
     average : of each slice and then of these, or of all voxels of the `volume` at once.
-    ssim_data_range : what SSIM takes for the span of intensities, which is 1.
+    ssim_data_range : what SSIM takes for the span of intensities, which is 1; `extremes` is the
+        larger of the spans that the two compared volumes have.
     """
 
-    normalisation: Literal["reference", "slice_min_max", "brain_mean_sd"]
+    normalisation: Literal["reference", "slice_min_max", "brain_mean_sd", "own_percentile"]
     background: Literal["predicted", "cleared"]
     metrics: Annotated[tuple[SynthesisMetric, ...], *_SOME]
     regions: Annotated[tuple[Literal[TASK_REGIONS["synthesis"]], ...], *_SOME]
     average: Literal["slice", "volume"]
-    ssim_data_range: float = Field(gt=0)
+    ssim_data_range: DataRange
     ssim_window: Window
 
 
@@ -109,14 +128,15 @@ class SegmentationRules(Settings):
     postprocessing : of the prediction: its largest component (`lcc`) or all of it (`none`).
     average : `slice` measures each slice on its own, in two dimensions, and averages those that
         have a value; an empty region is then one that is empty in a slice.
-    assd_mean : of the distances of both surfaces together, or of the two directions' means.
+    assd_mean : of the distances of both surfaces together, or of the two directions' means. A
+        protocol without ASSD needs none.
     distances : in `voxels`, spacing is taken for 1 along each axis, the diagonal's too.
     """
 
     regions: Annotated[tuple[Literal[TASK_REGIONS["segmentation"]], ...], *_SOME]
     postprocessing: Annotated[tuple[Literal["lcc", "none"], ...], *_SOME]
     average: Literal["slice", "volume"]
-    assd_mean: Literal["pooled", "of_directions"]
+    assd_mean: Literal["pooled", "of_directions"] = "pooled"
     distances: Literal["mm", "voxels"]
     metrics: dict[SegmentationMetric, EmptyRule] = Field(min_length=1)
 
@@ -155,6 +175,7 @@ class Protocol(Settings):
     ----------
     frame : compared in-plane: the networks' central crop, or the whole slice. The caller cuts.
     synthesis, segmentation : a task without rules is not scored.
+    note : what readers of tables must know of it, in sentences.
     """
 
     name: str
@@ -162,6 +183,7 @@ class Protocol(Settings):
     slices: Literal["tumour", "all"]
     synthesis: SynthesisRules | None
     segmentation: SegmentationRules | None
+    note: str = ""
 
 
 @cache

@@ -29,11 +29,12 @@ REGIONS = {
     "wt": Region("whole tumour", (CORE, OEDEMA, ENHANCING)),
     "tc": Region("tumour core", (CORE, ENHANCING)),
     "et": Region("enhancing tumour", (ENHANCING,)),
+    "non_tumour": Region("all but the tumour, with air", (OUTSIDE, BRAIN)),
 }
 
 # The regions that make sense for a task; a protocol chooses among them.
 TASK_REGIONS = {
-    "synthesis": ("whole", "brain", "wt", "tc", "et"),
+    "synthesis": ("whole", "brain", "wt", "tc", "et", "non_tumour"),
     "segmentation": ("wt", "tc", "et"),
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.errors import InputError
 from benchmarks.scoring.metric import read_metrics
 from benchmarks.scoring.overlap import Masks, bounding_box, largest_component
-from benchmarks.scoring.protocol import Protocol, SegmentationRules, Window
+from benchmarks.scoring.protocol import EXTREMES, Protocol, SegmentationRules, Window
 from benchmarks.scoring.regions import BRAIN, CLASSES, LABELS, region_mask, tumour_slices
 from benchmarks.scoring.similarity import Pair, Voxels, normalised, to_unit_range
 
@@ -53,7 +53,8 @@ def score_synthesis(
         alike = list(group)
         ranges: dict[Window, set[float]] = defaultdict(set)
         for rules in (protocol.synthesis for protocol in alike):
-            ranges[rules.ssim_window].add(rules.ssim_data_range)
+            if rules.ssim_data_range != EXTREMES:
+                ranges[rules.ssim_window].add(rules.ssim_data_range)
         # The brain is the whole volume's, whichever slices are scored.
         volumes = normalised(alike[0].synthesis, reference, prediction, labels)
         pair = Pair(*volumes, labels, ranges)

@@ -1,21 +1,25 @@
 """Measure a synthesised volume: maps slice by slice, their sums by label, means over regions.
 
-Volumes are (Z, Y, X) in [0, 1]. Windows are of two dimensions, within an axial slice.
+Volumes are (Z, Y, X) in [0, 1]. Windows are within an axial slice, or of three dimensions.
 """
 
 import math
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, partial
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from benchmarks.scoring.overlap import bounding_box
-from benchmarks.scoring.protocol import SynthesisRules, Window
+from benchmarks.scoring.protocol import EXTREMES, SynthesisRules, Window
 from benchmarks.scoring.regions import LABELS, REGIONS, region_mask
 
 LUMINANCE_FACTOR, CONTRAST_FACTOR = 0.01, 0.03  # K1 and K2 of Wang et al.
+OWN_PERCENTILES = 0.5, 99.5  # between which `own_percentile` clips a volume
 BAND = 24  # rows of a window's matrix that are multiplied at a time: more would be mostly zeros
+
+# What SciPy's filters call NumPy's ways to pad.
+_PADDINGS = {"symmetric": "reflect", "reflect": "mirror"}
 
 # Pixels of a line, the pixels that they depend on, and the matrix from these to those.
 _Band = tuple[slice, slice, np.ndarray]
@@ -43,9 +47,10 @@ def local_mean(image: np.ndarray, window: Window) -> np.ndarray:
 
 @cache
 def _weights(window: Window, length: int) -> np.ndarray:
+    options = {"axis": 0, "mode": _PADDINGS[window.padding]}
     if window.shape == "uniform":
-        return uniform_filter1d(np.eye(length), window.size, axis=0)
-    return gaussian_filter1d(np.eye(length), window.sigma, radius=window.radius, axis=0)
+        return uniform_filter1d(np.eye(length), window.size, **options)
+    return gaussian_filter1d(np.eye(length), window.sigma, radius=window.radius, **options)
 
 
 @cache
@@ -75,6 +80,8 @@ def normalised(
         prediction = np.where(region_mask(labels, "brain"), prediction, 0.0)
     if rules.normalisation == "slice_min_max":
         return rescaled_slices(reference), rescaled_slices(prediction)
+    if rules.normalisation == "own_percentile":
+        return clipped_to_percentiles(reference), clipped_to_percentiles(prediction)
     if rules.normalisation == "brain_mean_sd":
         prediction = matched_in_brain(prediction, reference, region_mask(labels, "brain"))
     return reference, prediction
@@ -85,6 +92,22 @@ def rescaled_slices(volume: np.ndarray) -> np.ndarray:
     low = volume.min(axis=(1, 2), keepdims=True)
     span = volume.max(axis=(1, 2), keepdims=True) - low
     return np.divide(volume - low, span, out=np.zeros(volume.shape), where=span > 0)
+
+
+def clipped_to_percentiles(volume: np.ndarray) -> np.ndarray:
+    """Map a volume from its own percentiles to [0, 1], one without a span between them to 0.
+
+    The percentiles are of all voxels, with air; the lower is at least 0. Most of a volume is air,
+    which makes the lower 0 and the upper about the 97th percentile of the brain.
+    """
+    low, high = np.percentile(volume, OWN_PERCENTILES)
+    low = max(low, 0.0)
+    if high <= low:
+        return np.zeros(volume.shape)
+    clipped = np.clip(volume, low, high)
+    clipped -= low
+    clipped /= high - low
+    return clipped
 
 
 def matched_in_brain(
@@ -115,23 +138,67 @@ def ssim_maps(
     x, y = reference, prediction
     if min(x.shape) < window.size:
         raise ValueError(f"slices of {x.shape} do not hold a window of {window.size}")
-    samples = window.size**2
+    means = [local_mean(image, window) for image in _moments(x, y)]
+    return _similarities(means, window.size**2, window, data_ranges)
+
+
+def ssim_maps_3d(
+    reference: np.ndarray, prediction: np.ndarray, window: Window, data_range: float
+) -> Iterator[np.ndarray]:
+    """Yield the SSIM of each axial slice under a window of three dimensions, (Y, X) in [-1, 1].
+
+    Both volumes are (Z, Y, X) floats in [0, 1], of any size. Their mean equals that of torchmetrics
+    with `padding: reflect`.
+    """
+    # Where windows hold zeros alone, SSIM is 1. One voxel more than their reach keeps what is
+    # mirrored at the box's border zero too.
+    reach = window.radius + 1
+    used = bounding_box((reference != 0) | (prediction != 0))
+    box = tuple(slice(max(one.start - reach, 0), one.stop + reach) for one in used)
+    inside = _ssim_maps_of_box(reference[box], prediction[box], window, data_range)
+    for z in range(len(reference)):
+        similarity = np.ones(reference.shape[1:])
+        if box[0].start <= z < box[0].stop:
+            similarity[box[1:]] = next(inside)
+        yield similarity
+
+
+def _ssim_maps_of_box(
+    x: np.ndarray, y: np.ndarray, window: Window, data_range: float
+) -> Iterator[np.ndarray]:
+    for _, near, weights in _bands(window, len(x), 0, len(x)):
+        across = [np.tensordot(weights, volume, 1) for volume in _moments(x[near], y[near])]
+        for images in zip(*across, strict=True):
+            means = [local_mean(image, window) for image in images]
+            yield _similarities(means, window.size**3, window, [data_range])[0]
+
+
+def _moments(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
+    """The images whose local means make SSIM."""
+    yield x
+    yield y
+    yield x * y
+    # Only the sum of both variances enters SSIM, so one filter serves for two.
+    yield x**2 + y**2
+
+
+def _similarities(
+    means: Sequence[np.ndarray], samples: int, window: Window, data_ranges: Collection[float]
+) -> np.ndarray:
+    """The SSIM of the local means of a slice's `_moments`, which are overwritten: (R, Y, X)."""
     unbias = samples / (samples - 1) if window.sample_covariance else 1.0
 
     # In place, since new arrays would cost more than the arithmetic.
-    squares, mean_y = local_mean(x, window), local_mean(y, window)
+    squares, mean_y, covariance, variances = means
     product = squares * mean_y
     squares *= squares
     squares += np.square(mean_y, out=mean_y)
-    covariance = local_mean(x * y, window)
     covariance -= product
     covariance *= unbias
-    # Only the sum of both variances enters SSIM, so one filter serves for two.
-    variances = local_mean(x**2 + y**2, window)
     variances -= squares
     variances *= unbias
 
-    maps, factor = np.empty((len(data_ranges), *x.shape)), np.empty(x.shape)
+    maps, factor = np.empty((len(data_ranges), *product.shape)), np.empty(product.shape)
     for similarity, data_range in zip(maps, data_ranges, strict=True):
         c1, c2 = (LUMINANCE_FACTOR * data_range) ** 2, (CONTRAST_FACTOR * data_range) ** 2
         np.multiply(product, 2, out=similarity)
@@ -173,6 +240,10 @@ class LabelSums:
         columns = _columns(region)
         voxels = self.voxels[slices][:, columns].sum()
         return float(self.sums[slices][:, columns].sum() / voxels) if voxels else np.nan
+
+
+def _span(*volumes: np.ndarray) -> float:
+    return max(float(np.ptp(volume)) for volume in volumes)
 
 
 @cache
@@ -217,6 +288,31 @@ class Pair:
             for sums, values in zip(into, maps(self.reference[z], self.prediction[z]), strict=True):
                 sums.add(z, values, self.labels[z], border)
         return self._sums
+
+    def sums_3d(self, window: Window, data_range: float | str, kept: str) -> LabelSums:
+        """Return the sums of SSIM in three dimensions of both volumes, 0 outside the region `kept`.
+
+        It has no value where the data range is that of two volumes of one value each.
+        """
+        key = (window, data_range, kept)
+        if key not in self._sums:
+            volumes = self.reference, self.prediction
+            if kept != "whole":
+                mask = region_mask(self.labels, kept)
+                volumes = [volume * mask for volume in volumes]
+            self._sums[key] = sums = LabelSums(depth := len(self.labels))
+            span = _span(*volumes) if data_range == EXTREMES else data_range
+            maps = ssim_maps_3d(*volumes, window, span) if span else ()
+            border = window.radius if window.border == "drop" else 0
+            for z, values in enumerate(maps):
+                if border <= z < depth - border:
+                    sums.add(z, values, self.labels[z], border)
+        return self._sums[key]
+
+    @cached_property
+    def span(self) -> float:
+        """The larger span of both volumes, from their smallest to their largest value."""
+        return _span(self.reference, self.prediction)
 
     def histogram(self, bins: int, z: int) -> np.ndarray:
         """Return how often labels and the intensities of both meet: (5, bins, bins)."""
@@ -268,8 +364,9 @@ class Voxels:
         sums = self.pair.sums([voxel_map], lambda *pair: [voxel_map(*pair)], self.slices)
         return sums[voxel_map].mean(self.region, self.slices)
 
-    def ssim(self, window: Window, data_range: float) -> float:
+    def ssim(self, window: Window, data_range: float | str) -> float:
         """Return the mean of SSIM; NaN if the window's border leaves no voxel."""
+        data_range = self.pair.span if data_range == EXTREMES else data_range
         expected = self.pair.data_ranges.get(window, ())
         ranges = expected if data_range in expected else [data_range]
         keys = [(window, one) for one in ranges]
@@ -277,6 +374,16 @@ class Voxels:
         border = window.radius if window.border == "drop" else 0
         sums = self.pair.sums(keys, maps, self.slices, border)
         return sums[window, data_range].mean(self.region, self.slices)
+
+    def ssim_3d(self, window: Window, data_range: float | str) -> float:
+        """Return the mean of SSIM in three dimensions; NaN as `ssim`, and without any span."""
+        sums = self.pair.sums_3d(window, data_range, kept="whole")
+        return sums.mean(self.region, self.slices)
+
+    def ssim_masked(self, window: Window, data_range: float | str) -> float:
+        """Return the mean over whole slices of the volumes that are 0 outside the region."""
+        sums = self.pair.sums_3d(window, data_range, kept=self.region)
+        return sums.mean("whole", self.slices)
 
     def histogram(self, bins: int) -> np.ndarray:
         """Return how often intensities of reference (rows) and prediction meet, (bins, bins).

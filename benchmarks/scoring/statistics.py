@@ -14,6 +14,7 @@ import numpy as np
 
 ALPHA = 0.05  # significant p-values are below; also how often an interval may miss
 RESAMPLES = 9999
+FEWEST_ROWS = 3  # whose order can agree with another: of two it is 1 or -1, whatever the values
 _SEED = 20220411
 _DIGITS = 9  # decimals to which two values count as equal: scores are stored with twelve digits
 
@@ -181,15 +182,90 @@ def rank_stability(means: np.ndarray, better: Literal["higher", "lower"]) -> Ran
     rows, patients = means.shape
     if patients < 2:
         return Ranks(*np.full((3, rows), np.nan))
-    weights = _weights(patients, "patients")
-    counts = weights @ (~np.isnan(means)).T
-    sums = weights @ np.where(np.isfinite(means), means, 0).T
-    # Infinities apart, since 0 times infinity is NaN.
-    sums[weights @ np.isinf(means).T > 0] = np.inf
     worst = -np.inf if better == "higher" else np.inf
-    resampled = np.divide(sums, counts, out=np.full_like(sums, worst), where=counts > 0)
+    resampled = _weighted_means(means, _weights(patients, "patients"))
+    resampled[np.isnan(resampled)] = worst
     keys = np.round(-resampled if better == "higher" else resampled, _DIGITS)
     ranks = stats.rankdata(keys, method="min", axis=1)
     tails = [ALPHA / 2, 1 - ALPHA / 2]
     low, high = np.quantile(ranks, tails, axis=0, method="inverted_cdf")
     return Ranks(low, high, np.mean(ranks == 1, axis=0))
+
+
+def _weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return (resamples, rows) means of (rows, patients), NaN where a resample holds no value."""
+    counts = weights @ (~np.isnan(values)).T
+    sums = weights @ np.where(np.isfinite(values), values, 0).T
+    # Infinities apart, since 0 times infinity is NaN.
+    sums[weights @ np.isinf(values).T > 0] = np.inf
+    return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """How far the order of rows by one measure agrees with that by another.
+
+    Attributes
+    ----------
+    rho : Spearman's rank correlation, -1 to 1.
+    low, high : its 95 % interval over patients.
+    rows : number of the rows that have a mean of both.
+    patients : number of the patients who have a value of either.
+    """
+
+    rho: float
+    low: float
+    high: float
+    rows: int
+    patients: int
+
+
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> Correlation:
+    """Return the rank correlation of the means over patients of two measures.
+
+    Percentile bootstrap over patients, who are the same in each resample for all rows and both
+    measures; a resample in which a row has no value, or all are equal, does not count. Rows are not
+    resampled: the interval is of these methods and of other patients.
+
+    Parameters
+    ----------
+    one, other : (parts, rows, patients), the same rows and patients. A row's mean is that of its
+        parts' means.
+
+    Returns
+    -------
+    All of it NaN for fewer than three rows and where all rows are equal; no interval for fewer than
+    two patients.
+    """
+    valued = [~np.isnan(of).all(axis=(0, 1)) for of in (one, other)]
+    present = valued[0] | valued[1]
+    measures = [of[..., present] for of in (one, other)]
+    patients = int(present.sum())
+    means = [_means_of_parts(of, np.ones((1, patients))) for of in measures]
+    rows = ~np.isnan(means[0] + means[1])[0]
+    count = int(rows.sum())
+    rho = np.nan
+    if count >= FEWEST_ROWS:
+        rho = float(_spearman(*(of[:, rows] for of in means))[0])
+    if np.isnan(rho) or patients < 2:
+        return Correlation(rho, np.nan, np.nan, count, patients)
+    weights = _weights(patients, "patients")
+    resampled = _spearman(*(_means_of_parts(of[:, rows], weights) for of in measures))
+    low, high = np.nanquantile(resampled, [ALPHA / 2, 1 - ALPHA / 2])
+    return Correlation(rho, float(low), float(high), count, patients)
+
+
+def _means_of_parts(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return (resamples, rows) of (parts, rows, patients)."""
+    return np.mean([_weighted_means(part, weights) for part in values], axis=0)
+
+
+def _spearman(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the rank correlation of each line of two (lines, rows), NaN where one is constant."""
+    from scipy import stats
+
+    ranks = [stats.rankdata(np.round(of, _DIGITS), axis=1) for of in (one, other)]
+    first, second = (of - of.mean(axis=1, keepdims=True) for of in ranks)
+    scale = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
+    shared = (first * second).sum(axis=1)
+    return np.divide(shared, scale, out=np.full(len(scale), np.nan), where=scale > 0)
