@@ -28,6 +28,7 @@ from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
 
 DATA = "data:"  # names of input data begin with it where steps name them
+EXTERNAL = "external:"  # and those of volumes that were predicted elsewhere
 LARGE = 100 * 10**6  # bytes above which `--quick` does not read a file
 
 
@@ -65,7 +66,7 @@ class Data(_Part):
 
 
 class Step(_Part):
-    """Names of files and of input data (`data:...`).
+    """Names of files, of input data (`data:...`) and of volumes that were predicted elsewhere.
 
     Attributes
     ----------
@@ -110,12 +111,15 @@ class Manifest(_Part):
         where the manifest was written by hand.
     code : the commit, when the manifest was written.
     environment : Python, and the packages of requirements.txt as installed.
-    machine : the one that wrote the manifest; `cost` names the device of each training.
+    machine : the one that wrote the manifest; `cost` and `prediction_cost` name the device of
+        each training and of each synthesis.
     settings : the benchmark as resolved: file, scale and command line together.
     runs : by run and seed: the digest of its settings and code, whether it is scored, the reason
-        if not, and the cost of its training. Times of other jobs are not kept.
+        if not, and the costs of its training and of its synthesis. Times of other jobs are not
+        kept.
     checks : what must hold, as found when the manifest was written.
     data : input data.
+    external : by `<method>/<kind>`, the volumes that were predicted elsewhere.
     files : store, split, weights, losses, costs, indices of predictions, scores, tables, figures.
     arrays : predicted volumes: the checksum of the array, without the file's header.
     steps : what each step took and made.
@@ -136,6 +140,7 @@ class Manifest(_Part):
     runs: dict[str, dict[str, dict[str, Any]]]
     checks: Annotated[list[Check], Field(min_length=1)]
     data: Data
+    external: dict[str, Data] = {}
     files: dict[Relative, File]
     arrays: dict[Relative, Sha256]
     steps: dict[str, Step]
@@ -147,6 +152,7 @@ class Manifest(_Part):
     @model_validator(mode="after")
     def _steps_name_listed_files(self) -> "Manifest":
         known = {*self.files, *self.arrays, *(DATA + name for name in self.data.files)}
+        known |= {f"{EXTERNAL}{k}/{name}" for k, one in self.external.items() for name in one.files}
         for name, step in self.steps.items():
             if unknown := {*step.takes, *step.makes} - known:
                 raise ValueError(f"step `{name}` names {min(unknown)}, which has no checksum")
@@ -218,7 +224,8 @@ class Verdict:
     ----------
     compared : how many files were read.
     skipped : large files that were not read.
-    absent : input data that does not exist here, which is no fault of the results.
+    absent : input data, and volumes that were predicted elsewhere, that do not exist here, which is
+        no fault of the results.
     causes : by file, the changed, missing or outdated files that it follows from.
     stale : the steps that would have to be done again.
     """
@@ -287,7 +294,8 @@ def compare(manifest: Manifest, root: Path, data: Path, quick: bool = False) -> 
 
     def look(name: str, path: Path, digest: Callable, sha256: str, size: int | None = None) -> None:
         if not path.is_file():
-            (verdict.absent if name.startswith(DATA) else verdict.missing).append(name)
+            given = name.startswith((DATA, EXTERNAL))
+            (verdict.absent if given else verdict.missing).append(name)
         elif size not in (None, path.stat().st_size):
             verdict.changed.append(name)
         elif quick and path.stat().st_size > LARGE:
@@ -303,6 +311,9 @@ def compare(manifest: Manifest, root: Path, data: Path, quick: bool = False) -> 
         look(name, root / name, array_checksum, sha256)
     for name, sha256 in manifest.data.files.items():
         look(DATA + name, data / name, checksum, sha256)
+    for key, given in manifest.external.items():
+        for name, sha256 in given.files.items():
+            look(f"{EXTERNAL}{key}/{name}", root / given.folder / name, checksum, sha256)
     for name in (one for one in manifest.listings if (root / one).is_file()):
         folder = PurePosixPath(name).parent
         try:

@@ -13,14 +13,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from benchmarks import plain_yaml
 from benchmarks.errors import InputError
+from methods import external
 from methods.errors import MethodError
 from methods.params import Parameter, check_values, params_model
 from methods.source import check_source
 
-Kind = Literal["synthesis", "joint", "segmentation", "control"]
+Kind = Literal["synthesis", "joint", "segmentation", "control", "external"]
 Modality = Literal["t1", "t2", "flair", "t1ce"]
 FOLDER = Path(__file__).parent
 NAME = r"[a-z][a-z0-9_]*"
+FROZEN = "frozen"  # ends the names of segmentors that were trained on the real T1ce
 
 
 def _one_line(text: str) -> str:
@@ -36,13 +38,15 @@ def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Variant(BaseModel):
-    """An ablation: the method with other parameters.
+    """An ablation, or another way to predict: the method with other parameters.
 
     Attributes
     ----------
     params : the values that differ from the method's defaults.
     kind : given where it differs from the method's.
     continues : the variant (or `base`) whose final weights it starts from.
+    predicts_with : the variant (or `base`) whose final weights it predicts with. It is not trained.
+    default : whether a benchmark that names no methods runs it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +54,8 @@ class Variant(BaseModel):
     params: dict[str, Any] = {}
     kind: Kind | None = None
     continues: str | None = None
+    predicts_with: str | None = None
+    default: bool = False
 
 
 class Description(BaseModel):
@@ -57,10 +63,18 @@ class Description(BaseModel):
 
     Attributes
     ----------
+    base : what tables call the method without a variant, where its title alone could mean any.
     params : each parameter with its default, at the paper's size.
     pretrained : a file of weights to start from, in the method's folder or by its full path:
         `torch.save` of {attribute of the model: state dict of that network}.
     trained : false takes the pretrained weights as they are.
+    t1ce, seg : of kind `external`, the files of its volumes, see `methods.external.Pattern`.
+    range : of its T1ce: `scanner`, the units of the patient's own T1ce file; `unit`, [0, 1];
+        `signed`, [-1, 1].
+    patients : of its T1ce: `test`, or `all`, so that a segmentor can be trained on it.
+    learned_from : the patients that it was trained on, or a text file of their names, one per line,
+        in the method's folder or by its full path. None: not declared.
+    benchmarks : the benchmarks whose patients it has volumes of. None: any.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -79,6 +93,13 @@ class Description(BaseModel):
     params: dict[str, Parameter] = {}
     variants: dict[str, Variant] = {}
     deviations: list[str] = []
+    base: Annotated[str, AfterValidator(_one_line)] | None = None
+    t1ce: str | None = None
+    seg: str | None = None
+    range: Literal["scanner", "unit", "signed"] | None = None
+    patients: Literal["test", "all"] | None = None
+    learned_from: tuple[str, ...] | str | None = None
+    benchmarks: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
 
 class Method:
@@ -158,6 +179,30 @@ class Method:
         name = self.description.pretrained
         return None if name is None else self.folder / name
 
+    def pattern(self, kind: Literal["t1ce", "seg"]) -> external.Pattern | None:
+        """Return where an external method's volumes of a kind are; None if it has none."""
+        text = getattr(self.description, kind)
+        return None if text is None else external.Pattern(self.name, kind, text, self.folder)
+
+    def learned_from(self) -> tuple[str, ...] | None:
+        """Return the patients that an external method was trained on; None if not declared.
+
+        Raises
+        ------
+        MethodError : their file cannot be read.
+        """
+        return external.read_names(self.description.learned_from, self.folder)
+
+    def volumes_state(self) -> dict[str, Any]:
+        """Return what changes when an external method's volumes, or what is said of them, do."""
+        try:
+            learned_from = self.learned_from()
+        except MethodError as error:
+            learned_from = str(error)
+        files = {kind: one.state() for kind in ("t1ce", "seg") if (one := self.pattern(kind))}
+        said = self.description.model_dump(include={"range", "patients"})
+        return said | {"learned_from": learned_from, "files": files}
+
     def check(self) -> None:
         """Find faults of the folder before any job starts, without importing its code.
 
@@ -170,6 +215,8 @@ class Method:
             self.params(variant, {})
         if self.pretrained is not None and not self.pretrained.is_file():
             raise MethodError(f"{self._place('pretrained')}: there is no {self.pretrained}.")
+        if self.description.kind == "external":
+            return  # it has no source
         joint = [variant for variant in self.variants if self.kind(variant) == "joint"]
         check_source(self.folder, self.description.kind, joint[0] if joint else None)
 
@@ -215,17 +262,20 @@ def _faults(description: Description) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("inputs",), "only a method of kind `control` may read t1ce; remove it"
     if not description.trained and description.pretrained is None:
         yield ("trained",), "false needs `pretrained`, the weights to use as they are"
+    yield from external.faults(description)
     try:
         params_model(description.params)
     except ValueError as error:
         yield ("params",), str(error)
-    for name, variant in description.variants.items():
+    for name in description.variants:
         if not re.fullmatch(NAME, name) or name == "base":
             yield ("variants", name), f"`{name}` must be lower_case, and not `base`"
+        if description.variants[name].kind == "external" != description.kind:
+            yield ("variants", name, "kind"), "only a whole method can be `external`; remove it"
+        if name == FROZEN and description.kind == "segmentation":
+            yield ("variants", name), f"`{name}` is taken by segmentors trained on the real T1ce"
+        yield from _faults_of_weights(description, name)
         keys = ("variants", name, "continues")
-        if variant.continues not in (None, "base", *description.variants):
-            known = ", ".join(["base", *description.variants])
-            yield keys, f"no variant `{variant.continues}`; there are {known}"
         before, seen = name, set()
         while before in description.variants:
             if before in seen:
@@ -234,3 +284,27 @@ def _faults(description: Description) -> Iterator[tuple[tuple[str, ...], str]]:
                 return
             seen.add(before)
             before = description.variants[before].continues
+
+
+def _faults_of_weights(
+    description: Description, name: str
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What is wrong with the variants that a variant takes its weights from."""
+    variant, known = description.variants[name], ["base", *description.variants]
+    for key in ("continues", "predicts_with"):
+        other = getattr(variant, key)
+        if other not in (None, *known):
+            yield (
+                ("variants", name, key),
+                f"no variant `{other}`; there are {', '.join(known)}",
+            )
+    if variant.predicts_with is None:
+        return
+    keys = ("variants", name, "predicts_with")
+    other = description.variants.get(variant.predicts_with)
+    if variant.continues:
+        yield keys, "a variant that predicts only has no `continues`; remove one of the two"
+    if variant.predicts_with == name or (other and other.predicts_with):
+        yield keys, f"`{variant.predicts_with}` is not trained itself; name one that is"
+    if variant.kind not in (None, description.kind if other is None else other.kind):
+        yield ("variants", name, "kind"), f"`{variant.predicts_with}` is of another kind; remove it"

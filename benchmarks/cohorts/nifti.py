@@ -8,6 +8,7 @@ import hashlib
 import math
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -19,12 +20,29 @@ from benchmarks.errors import InputError
 
 # Voxels, at the corners of the grid. Each voxel stays the nearest to its own counterpart, and a
 # qform, which cannot hold the shear of an affine, may stand for it.
-_AFFINE_TOLERANCE = 0.4
+AFFINE_TOLERANCE = 0.4
 _VOXEL_MM = (0.01, 100)  # smallest and largest side of a voxel
 _HEADER_BYTES = {nib.Nifti1Image: 348, nib.Nifti2Image: 540}
 _LARGEST_BYTES = 10**9  # unpacked; a volume of 240 x 240 x 155 float64 has 72 MB
 _TRAILING_BYTES = 10**6  # allowed after the voxels
 _MILLIMETRES = (0, 2)  # NIfTI's codes of spatial units: not given, and millimetres
+_FIX = "Replace it by the original."
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One volume in LPS orientation.
+
+    Attributes
+    ----------
+    array : (x, y, z), integers or float32.
+    affine : (4, 4), its voxel indices to scanner mm (RAS+, as nibabel has it).
+    sha256 : of its file.
+    """
+
+    array: np.ndarray
+    affine: np.ndarray
+    sha256: str
 
 
 def read_patient(
@@ -45,28 +63,13 @@ def read_patient(
     """
     digests, arrays, affines = {}, {}, {}
     for kind, path in files.all_files.items():
-        # Nibabel and gzip raise a dozen kinds of exceptions on damaged bytes.
-        try:
-            image, digests[kind] = _read_image(path)
-            array = np.asanyarray(image.dataobj)
-        except PermissionError as error:
-            raise InputError(
-                f"Patient {files.patient}: {path} cannot be read: its permissions forbid it. Ask "
-                "for the right to read it (`chmod u+r` if it is yours)."
-            ) from error
-        except Exception as error:
-            raise InputError(
-                f"Patient {files.patient}: {path} cannot be read as NIfTI ({error}). It is damaged "
-                "or was not copied to its end: copy or download it again."
-            ) from error
-        if fault := _fault_of_space(path, image):
-            raise _to_replace(files, fault)
-        arrays[kind], affines[kind] = _to_lps(_volume(files, path, array), image.affine)
+        volume = read_volume(files.patient, path)
+        arrays[kind], affines[kind] = volume.array, volume.affine
+        digests[kind] = volume.sha256
     _check_same_grid(files, arrays, affines)
     labels = to_classes(files, arrays.pop("seg")).astype(np.uint8, copy=False)
     for modality in MODALITIES:
-        if fault := _fault_of_intensities(files.all_files[modality], arrays[modality]):
-            raise _to_replace(files, fault)
+        extremes(files.patient, files.all_files[modality], arrays[modality])
     return Patient(
         patient=files.patient,
         grade=files.grade,
@@ -78,8 +81,58 @@ def read_patient(
     )
 
 
-def _to_replace(files: PatientFiles, fault: str) -> InputError:
-    return InputError(f"Patient {files.patient}: {fault}. Replace it by the original.")
+def read_volume(patient: str, path: Path, fix: str = _FIX) -> Volume:
+    """Read one 3-D volume of a patient, and turn it to LPS.
+
+    Parameters
+    ----------
+    fix : says what to do about a file that is no such volume.
+
+    Raises
+    ------
+    InputError : as `read_patient` does of a single file, but for what its voxels hold.
+    """
+    # Nibabel and gzip raise a dozen kinds of exceptions on damaged bytes.
+    try:
+        image, sha256 = _read_image(path)
+        array = np.asanyarray(image.dataobj)
+    except PermissionError as error:
+        raise InputError(
+            f"Patient {patient}: {path} cannot be read: its permissions forbid it. Ask for the "
+            "right to read it (`chmod u+r` if it is yours)."
+        ) from error
+    except Exception as error:
+        raise InputError(
+            f"Patient {patient}: {path} cannot be read as NIfTI ({error}). It is damaged or was "
+            "not copied to its end: copy or download it again."
+        ) from error
+    if fault := _fault_of_space(path, image) or _fault_of_array(path, array):
+        raise InputError(f"Patient {patient}: {fault}. {fix}")
+    return Volume(*_to_lps(_three_dimensional(array), image.affine), sha256)
+
+
+def extremes(patient: str, path: Path, volume: np.ndarray, fix: str = _FIX) -> tuple[float, float]:
+    """Return the lowest and the highest value of an image.
+
+    Raises
+    ------
+    InputError : the volume holds NaN, infinity or one value only.
+    """
+    lowest, highest = volume.min(), volume.max()
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        raise InputError(f"Patient {patient}: {path} holds NaN or infinite voxels. {fix}")
+    if lowest == highest:
+        raise InputError(
+            f"Patient {patient}: every voxel of {path} is {lowest}: there is no image in it. {fix}"
+        )
+    return float(lowest), float(highest)
+
+
+def voxels_apart(affine: np.ndarray, reference: np.ndarray, shape: tuple[int, ...]) -> float:
+    """Return how far corners of a grid lie from those of another, along any axis of the other."""
+    corners = np.stack(np.meshgrid(*([0, n - 1] for n in shape)), axis=-1).reshape(-1, 3)
+    moved = nib.affines.apply_affine(np.linalg.inv(reference) @ affine, corners)
+    return np.abs(moved - corners).max()
 
 
 def _read_image(path: Path) -> tuple[nib.Nifti1Image, str]:
@@ -123,16 +176,20 @@ def _unpacked(stored: bytes, most: int) -> bytes:
     return data
 
 
-def _volume(files: PatientFiles, path: Path, array: np.ndarray) -> np.ndarray:
-    """Return a file's one 3-D volume, as integers or float32."""
-    while array.ndim > 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim != 3 or array.dtype.kind not in "iuf" or not array.size:
-        raise _to_replace(
-            files,
+def _fault_of_array(path: Path, array: np.ndarray) -> str:
+    volume = array.ndim >= 3 and all(n == 1 for n in array.shape[3:])
+    if not volume or array.dtype.kind not in "iuf" or not array.size:
+        return (
             f"{path} holds an array of shape {array.shape} and type {array.dtype}, not one 3-D "
-            "volume of numbers",
+            "volume of numbers"
         )
+    return ""
+
+
+def _three_dimensional(array: np.ndarray) -> np.ndarray:
+    """A volume without further axes, as integers or float32."""
+    while array.ndim > 3:
+        array = array[..., 0]
     # A scale factor in the header makes nibabel compute in float64.
     dtype = np.dtype(np.float32) if array.dtype.kind == "f" else array.dtype.newbyteorder("=")
     with np.errstate(over="ignore"):  # overflow to infinity is reported with the intensities
@@ -147,15 +204,6 @@ def _fault_of_space(path: Path, image: nib.Nifti1Image) -> str:
     flat = not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3
     if flat or sizes.min() < _VOXEL_MM[0] or sizes.max() > _VOXEL_MM[1]:
         return f"{path} gives its voxels no place or no size in space: affine {affine.tolist()}"
-    return ""
-
-
-def _fault_of_intensities(path: Path, volume: np.ndarray) -> str:
-    lowest, highest = volume.min(), volume.max()
-    if not (np.isfinite(lowest) and np.isfinite(highest)):
-        return f"{path} holds NaN or infinite voxels"
-    if lowest == highest:
-        return f"every voxel of {path} is {lowest}: there is no image in it"
     return ""
 
 
@@ -176,17 +224,10 @@ def _check_same_grid(
                 f"Patient {files.patient}: {path} has shape {arrays[kind].shape}, but "
                 f"{files.t1.name} has {arrays['t1'].shape}. Use co-registered volumes."
             )
-        apart = _voxels_apart(affines[kind], affines["t1"], arrays["t1"].shape)
-        if not apart <= _AFFINE_TOLERANCE:
+        apart = voxels_apart(affines[kind], affines["t1"], arrays["t1"].shape)
+        if not apart <= AFFINE_TOLERANCE:
             raise InputError(
                 f"Patient {files.patient}: {path} lies elsewhere in space than {files.t1.name} (by "
                 f"up to {apart:.3g} voxels). Use co-registered volumes, or copy the affine of T1 "
                 "into the file if its voxels do match."
             )
-
-
-def _voxels_apart(affine: np.ndarray, reference: np.ndarray, shape: tuple[int, ...]) -> float:
-    """Return how far corners of a grid lie from those of another, along any axis of the other."""
-    corners = np.stack(np.meshgrid(*([0, n - 1] for n in shape)), axis=-1).reshape(-1, 3)
-    moved = nib.affines.apply_affine(np.linalg.inv(reference) @ affine, corners)
-    return np.abs(moved - corners).max()

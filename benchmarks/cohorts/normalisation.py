@@ -106,12 +106,12 @@ def stored_slices(
         for first in range(0, len(array), _SLAB):
             slab = slice(first, first + _SLAB)
             voxels = slice(first * block[0], (first + _SLAB) * block[0])
-            image = _normalised(volume[voxels], own_brain[voxels], low, high)
-            if block != (1, 1, 1):
-                image = _blocks(image, block).mean(axis=(1, 3, 5))
+            image = scaled(volume[voxels], low, high)
+            np.copyto(image, -1, where=~own_brain[voxels])
+            image = block_means(image, block)
             np.copyto(image, -1, where=outside[slab])
             array[slab, channel] = to_int16(image)
-    array[:, LABELS] = _majority_class(_cut(classes, box, block), block)
+    array[:, LABELS] = majority_class(_cut(classes, box, block), block)
     np.copyto(array[:, LABELS], OUTSIDE, where=outside)
     return box, array, percentiles
 
@@ -232,15 +232,24 @@ def _cut(volume: np.ndarray, box: Box, block: Block) -> np.ndarray:
     return np.pad(part, [(0, count) for count in missing]) if any(missing) else part
 
 
-def _normalised(volume: np.ndarray, brain: np.ndarray, low: float, high: float) -> np.ndarray:
-    """The volume in float32, its brain scaled to [-1, 1] and the rest -1."""
+def scaled(volume: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return the volume in float32, scaled so that low and high become -1 and 1, and clipped."""
     image = volume.astype(np.float32)
     image -= low
     image *= 2 / (high - low)
     image -= 1
-    np.clip(image, -1, 1, out=image)
-    np.copyto(image, -1, where=~brain)
-    return image
+    return np.clip(image, -1, 1, out=image)
+
+
+def filled_up(volume: np.ndarray, block: Block, background: float) -> np.ndarray:
+    """Return the volume with incomplete last blocks filled up with background."""
+    missing = [(0, -full % size) for full, size in zip(volume.shape, block, strict=True)]
+    return np.pad(volume, missing, constant_values=background) if np.any(missing) else volume
+
+
+def block_means(volume: np.ndarray, block: Block) -> np.ndarray:
+    """Return the mean of each block of a volume of whole blocks."""
+    return volume if block == (1, 1, 1) else _blocks(volume, block).mean(axis=(1, 3, 5))
 
 
 def _blocks(volume: np.ndarray, block: Block) -> np.ndarray:
@@ -256,8 +265,8 @@ def _majority(mask: np.ndarray, block: Block) -> np.ndarray:
     return 2 * _blocks(mask, block).sum(axis=(1, 3, 5)) >= np.prod(block)
 
 
-def _majority_class(labels: np.ndarray, block: Block) -> np.ndarray:
-    """Each block's most frequent class; of equally frequent ones the highest."""
+def majority_class(labels: np.ndarray, block: Block) -> np.ndarray:
+    """Return each block's most frequent class; of equally frequent ones the highest."""
     if block == (1, 1, 1):
         return labels
     descending = CLASSES[::-1]

@@ -44,6 +44,10 @@ class Release:
         """The labels in words, such as "1 core, 2 oedema, 4 enhancing"."""
         return ", ".join(f"{label} {_tissue(of)}" for label, of in self.labels.items())
 
+    def label(self, of: int) -> int:
+        """Return the first label of a class; 0 of background."""
+        return next((label for label, tissue in self.labels.items() if tissue == of), 0)
+
     def voxels(self, found: Mapping[float, int]) -> str:
         """Return the voxels by tissue in words, from those by label, all of which it must have."""
         tissues = {tissue: 0 for tissue in CLASS_NAMES.values()}
@@ -114,6 +118,19 @@ RELEASES = {
         ),
     )
 }
+
+# Of patients whose source names no release.
+CLASSES = Release(
+    "classes",
+    "this suite",
+    {CORE: CORE, OEDEMA: OEDEMA, ENHANCING: ENHANCING},
+    example="",
+)
+
+
+def labels_of(release: str | None) -> Release:
+    """Return the labels in which a patient's segmentations are exchanged, by `Meta.release`."""
+    return RELEASES.get(release, CLASSES)
 
 
 def possible_releases(patient: str) -> list[str]:

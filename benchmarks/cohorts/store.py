@@ -33,6 +33,7 @@ from benchmarks.cohorts.normalisation import (
     stored_slices,
 )
 from benchmarks.cohorts.patient import KINDS, MODALITIES, PatientFiles
+from benchmarks.cohorts.releases import labels_of
 from benchmarks.cohorts.sources import Source
 from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
@@ -129,6 +130,13 @@ class Meta(_Stored):
         if len(self.tumour_per_slice) != self.shape[0]:
             raise ValueError("its `tumour_per_slice` does not count every slice of `shape`")
         return self
+
+    @property
+    def affine(self) -> np.ndarray:
+        """(4, 4), voxel indices of the working grid along x, y, z to scanner mm (RAS+)."""
+        block = np.array(self.grid.block[::-1], float)
+        to_block_centre = nib.affines.from_matvec(np.diag(block), (block - 1) / 2)
+        return np.array(self.original_affine) @ to_block_centre
 
     @property
     def smallest_crop(self) -> int:
@@ -296,6 +304,15 @@ class StoredPatient:
         size = self.shape[1:] if crop is None else (crop, crop)
         return _as_scan(self._frames(range(self.shape[0]), size))
 
+    def labels(self) -> np.ndarray:
+        """Read the labels alone, on the whole working grid: int8 (Z, Y, X)."""
+        self.verify()
+        labels = np.full(self.shape, OUTSIDE, np.int8)
+        (z0, z1), (y0, y1), (x0, x1) = self.meta.box
+        for z in range(z0, z1):
+            labels[z, y0:y1, x0:x1] = self._read(z - z0)[LABELS]
+        return labels
+
     def _frames(self, chosen: Sequence[int], size: tuple[int, int]) -> np.ndarray:
         """Read int16 (len(chosen), 5, *size) of some slices, centred."""
         self.verify()
@@ -336,7 +353,7 @@ def center_crop_or_pad(volume: np.ndarray, size: int | tuple[int, int], fill: fl
 def to_nifti(volume: np.ndarray, meta: Meta, kind: Literal["image", "labels"]) -> nib.Nifti1Image:
     """Convert a (Z, Y, X) volume on the whole working grid to NIfTI that overlays the original.
 
-    Images become float32; labels uint8 as BraTS has them up to 2021 (0, 1, 2, 4).
+    Images become float32; classes the labels of the patient's release, or 0 to 3, in uint8.
 
     Raises
     ------
@@ -345,12 +362,12 @@ def to_nifti(volume: np.ndarray, meta: Meta, kind: Literal["image", "labels"]) -
     if volume.shape != meta.shape:
         raise ValueError(f"{volume.shape} is not the working grid {meta.shape}")
     if kind == "labels":
-        voxels = np.array([0, 1, 2, 4], np.uint8)[np.maximum(volume, 0)]
+        release = labels_of(meta.release)
+        labels = np.array([release.label(one) for one in CLASSES], np.uint8)
+        voxels = labels[np.maximum(volume, 0)]
     else:
         voxels = volume.astype(np.float32, copy=False)
-    block = np.array(meta.grid.block[::-1], float)
-    to_block_centre = nib.affines.from_matvec(np.diag(block), (block - 1) / 2)
-    image = nib.Nifti1Image(voxels.T, np.array(meta.original_affine) @ to_block_centre)
+    image = nib.Nifti1Image(voxels.T, meta.affine)
     image.header.set_xyzt_units("mm")
     return image
 

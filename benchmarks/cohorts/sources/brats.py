@@ -41,8 +41,6 @@ _TIME_POINT = re.compile(
     r"(BraTS-[A-Za-z]+-\d+)-\d+|(UPENN-GBM-\d+)_.+|(UCSF-PDGM-\d+)_.+|(sub-[A-Za-z0-9]+)_ses-.+"
 )
 _PERMIT = "Ask for the right to read it (`chmod -R u+rX` if it is yours)."
-_ROUNDING = 1e-3  # how far a label may be from a whole number, as after a change of type
-_SHOWN = 8  # labels in a message
 _FAULTS = 9  # patients in a message
 
 
@@ -59,12 +57,18 @@ def read(files: PatientFiles) -> Patient:
     InputError : as `benchmarks.cohorts.nifti.read_patient`, and for labels that the patient's
         release does not have.
     """
-    from benchmarks.cohorts import nifti
+    from benchmarks.cohorts import labelled, nifti
 
     uncounted: dict[str, int] = {}
 
     def to_classes(files: PatientFiles, labels: "np.ndarray") -> "np.ndarray":
-        classes, others = _classes(files, labels)
+        try:
+            classes, others = labelled.to_classes(labels, RELEASES[files.release])
+        except labelled.UnknownLabels as error:
+            raise InputError(
+                f"Patient {files.patient}: {files.seg} has {error}. "
+                f"{explain_misfit(files.patient, files.release, error.voxels)}"
+            ) from None
         uncounted.update(others)
         return classes
 
@@ -180,7 +184,8 @@ def _is_named_as_patient(folder: Path) -> bool:
     return folder.name.lower().startswith("brats") or bool(possible_releases(folder.name))
 
 
-def _subject(patient: str) -> str:
+def subject_of(patient: str) -> str:
+    """Return the person whose time point a patient's name says that it is, or the patient."""
     match = _TIME_POINT.fullmatch(patient)
     return match[match.lastindex] if match else patient
 
@@ -200,7 +205,7 @@ def _files(
         patient,
         grade,
         *paths,
-        subject=_subject(patient),
+        subject=subject_of(patient),
         release=release_of(patient, hyphens, release),
     )
 
@@ -266,39 +271,3 @@ def _mapped_grades(folders: set[Path]) -> dict[str, str]:
             ) from None
         grades |= {row.get("BraTS_2020_subject_ID"): row.get("Grade") for row in rows}
     return {patient: grade for patient, grade in grades.items() if grade in GRADES}
-
-
-def _classes(files: PatientFiles, labels: "np.ndarray") -> tuple["np.ndarray", dict[str, int]]:
-    """Map labels to classes 0 to 3, and count the voxels of tissues outside all classes."""
-    import numpy as np
-
-    whole = labels if labels.dtype.kind in "iu" else np.rint(labels)
-    classes, uncounted = np.zeros_like(whole, np.uint8), {}
-    unknown = np.count_nonzero(whole)
-    for label, tissue in RELEASES[files.release].labels.items():
-        here = whole == label
-        count = int(np.count_nonzero(here))
-        unknown -= count
-        if isinstance(tissue, int):
-            classes += here * np.uint8(tissue)
-        elif count:
-            uncounted[tissue] = count
-    if unknown or np.abs(labels - whole).max() > _ROUNDING:
-        raise _misfit(files, labels, whole)
-    return classes, uncounted
-
-
-def _misfit(files: PatientFiles, labels: "np.ndarray", whole: "np.ndarray") -> InputError:
-    import numpy as np
-
-    with np.errstate(invalid="ignore"):  # infinity minus itself
-        labels = np.where(np.abs(labels - whole) <= _ROUNDING, whole, labels)
-    values, counts = np.unique(labels[labels != 0], return_counts=True)
-    found = dict(zip(values.tolist(), counts.tolist(), strict=True))
-    shown = [f"{label:.7g} ({count} voxels)" for label, count in found.items()]
-    if len(shown) > _SHOWN:
-        shown[_SHOWN:] = [f"{len(shown) - _SHOWN} more"]
-    return InputError(
-        f"Patient {files.patient}: {files.seg} has labels {', '.join(shown)}. "
-        f"{explain_misfit(files.patient, files.release, found)}"
-    )

@@ -1,0 +1,27 @@
+# From volumes that were made elsewhere to predicted volumes.
+
+
+rule ingest:
+    input:
+        split=dag.layout.split,
+        input_checksums=dag.layout.input_checksums,
+    output:
+        dag.layout.run("{run}", "{seed}").index("{kind}"),
+    wildcard_constraints:
+        run=dag.named(external=True),
+        kind="t1ce|seg",
+    params:
+        arguments=dag.arguments,
+        digest=dag.training_digest,
+    log:
+        dag.layout.log("ingest", "{run}", "seed{seed}", "{kind}"),
+    benchmark:
+        dag.layout.timing("ingest", "{run}", "seed{seed}", "{kind}")
+    priority: 1  # what is wrong with the files is told before trainings begin
+    conda:
+        "../../environment.yml"
+    message:
+        "Checking and storing the volumes ({wildcards.kind}) of {wildcards.run}"
+    shell:
+        "python -m workflow ingest {params.arguments} --run {wildcards.run}"
+        " --seed {wildcards.seed} --kind {wildcards.kind} > {log} 2>&1"
