@@ -32,6 +32,11 @@ def cost_frame(*costs: list) -> pd.DataFrame:
     return pd.DataFrame(list(costs), columns=cost_files.COLUMNS)
 
 
+def prediction_cost_frame(*costs: list) -> pd.DataFrame:
+    """Return a table of what syntheses took of these rows."""
+    return pd.DataFrame(list(costs), columns=cost_files.PREDICTION_COLUMNS)
+
+
 def _no_prediction(run: str, seed: int, kind: str, patient: object) -> np.ndarray:
     raise AssertionError(f"nothing was made up for the {kind} of {run}, seed {seed}")
 
@@ -45,11 +50,13 @@ def made_up_results(
     simulated: bool = False,
     protocols: Sequence[str] = ("paper", "strict"),
     costs: pd.DataFrame | None = None,
+    prediction_costs: pd.DataFrame | None = None,
     histories: Mapping[tuple[str, int], pd.DataFrame] | None = None,
     published: Published | None = None,
     patients: Mapping[str, object] | None = None,
     read_prediction: Callable[..., np.ndarray] = _no_prediction,
     read_attention: Callable[..., Attention | None] = lambda run, seed, patient: None,
+    left_out: Sequence[str] = (),
 ) -> Results:
     """Return results of these scores and rows; seeds and test patients are those of the scores."""
     scores = frame() if scores is None else scores
@@ -62,6 +69,9 @@ def made_up_results(
         protocols=tuple(protocols),
         scores=scores,
         costs=cost_frame() if costs is None else costs,
+        prediction_costs=(
+            prediction_cost_frame() if prediction_costs is None else prediction_costs
+        ),
         histories=histories or {},
         published=published or read_published(),
         conventions=read_conventions(),
@@ -69,7 +79,8 @@ def made_up_results(
         patients=patients or {},
         read_prediction=read_prediction,
         read_attention=read_attention,
-    )
+        left_out=tuple(left_out),
+    ).with_frozen_apart()
 
 
 def sheet_of(name: str, results: Results) -> Sheet:

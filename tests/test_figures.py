@@ -40,11 +40,16 @@ ROWS = [
     Row("joint", "Joint net", "method", "joint", BOTH),
     Row("unet", "UNet", "method", "segmentation", SEGMENTATION),
 ]  # fmt: skip
+FROZEN = [
+    Row(f"{run}+unet.frozen", f"{run} + UNet, frozen", role, "segmentation", SEGMENTATION,
+        trained=False, upstream=run, frozen=True, predicts_with="real_t1ce+unet")
+    for run, role in (("copy_t1", "floor"), ("cutgan", "method"), ("joint", "method"))
+]  # fmt: skip
 FAILED = Row("drit", "DRIT++", "method", tasks=SYNTHESIS, failure="train: loss is NaN")
 DESCRIPTION = "tiny phantom, 9 patients, 4 of them test"
 NAMES = [
     "synthesis", "segmentation", "distributions", "ranks", "conventions", "similarity_vs_utility",
-    "training_curves", "cost_vs_quality", "attention",
+    "utilities", "training_curves", "cost_vs_quality", "attention",
 ]  # fmt: skip
 DRAW = {item.name: item.function for item in figures()}
 SIDE, DEPTH = 24, 3
@@ -133,7 +138,7 @@ def results_of(count=4, rows=ROWS, **changes):
 
 @pytest.fixture(scope="module")
 def results():
-    return results_of()
+    return results_of(rows=[*ROWS, *FROZEN])
 
 
 @pytest.fixture(scope="module")

@@ -332,6 +332,29 @@ def test_the_seeds_that_are_shown_belong_together():
     assert shown_seeds(group, {}) == {}
 
 
+def test_masks_are_the_first_segmentors_retrained_else_its_frozen_ones():
+    def behind(run, segmentor, frozen=False):
+        name = f"{run}+{segmentor}{'.frozen' if frozen else ''}"
+        return Row(name, name, "method", tasks=SEGMENTATION, upstream=run, segmentor=segmentor,
+                   frozen=frozen)  # fmt: skip
+
+    both = [(name, frozen) for frozen in (False, True) for name in ("unet", "res_unet")]
+    rows = [
+        Row("cutgan", "CUTGAN", "method", tasks=SYNTHESIS),
+        Row("outside", "Outside", "method", "external", tasks=SYNTHESIS),
+        *(behind("cutgan", *one) for one in both),
+        *(behind("outside", *one) for one in both if one[1]),
+    ]
+    scored = frame([
+        [row.run, 0, "P0", "", "strict", row.tasks[0], "wt", "dice", "lcc", 0.5, ""] for row in rows
+    ])  # fmt: skip
+    made = made_up_results(scored, rows)
+    assert {one.t1ce: one.seg for one in columns(made)} == {
+        "cutgan": "cutgan+unet", "outside": "outside+unet.frozen",
+    }  # fmt: skip
+    assert not any(one.failures for one in columns(made))
+
+
 # -------------------------------------------------------------------- scores
 
 

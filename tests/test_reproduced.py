@@ -134,6 +134,17 @@ def test_a_quoted_number_is_printed_with_its_verdict_and_a_note(written):
     assert shown[5:] == ["7", "+0.044", "not reproduced: ours is higher"]
 
 
+@pytest.mark.parametrize("simulated", [False, True])
+def test_a_quoted_number_has_ours_beside_it_and_no_verdict(written, simulated):
+    mgp_vae = Row("mgp_vae+unet", "MGP-VAE + UNet", "method")
+    text = written(scored(mgp_vae, 0.7 + AROUND), rows=[*ROWS, mgp_vae], simulated=simulated)[".md"]
+    line = next(line for line in text.splitlines() if line.startswith("| Hamghalam"))
+    shown = [cell.strip() for cell in line.split("|")[2:-1]]
+    assert shown[:4] == ["III", "Dice WT", "0.880", "0.700"]
+    assert shown[5:] == ["7", "-0.180", "quoted"]
+    assert "Ours is of the suite's reading" in text
+
+
 def test_json_cells_hold_both_numbers_and_the_interval(written):
     content = json.loads(written(scored(JOINT, 0.8 + AROUND))[".json"])
     (block,) = content["blocks"]

@@ -23,7 +23,7 @@ from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
 
 FOLDER = Path(__file__).parent
-INPUTS = ("scores", "costs", "histories", "predictions", "attention")
+INPUTS = ("scores", "costs", "prediction_costs", "histories", "predictions", "attention")
 ENDINGS = {"table": (".csv", ".json", ".md", ".tex", ".rst"), "figure": (".png", ".pdf", ".rst")}
 
 

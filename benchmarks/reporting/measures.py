@@ -16,7 +16,7 @@ from benchmarks.reporting.published import Table
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Line, line_up, refuse_unknown_runs
 from benchmarks.reporting.scores import subject_values
-from benchmarks.scoring.metric import read_metrics
+from benchmarks.scoring.metric import Metric, read_metrics
 from benchmarks.scoring.protocol import load_protocol
 from benchmarks.scoring.statistics import (
     ALPHA,
@@ -44,9 +44,19 @@ Column = tuple[str, str]  # (metric, region)
 
 
 def columns_of(printed: Table, protocol: str) -> list[Column]:
-    """Return the (metric, region) that a table of the paper shows under a protocol."""
-    regions = getattr(load_protocol(protocol), printed.task).regions
-    return [(metric, region) for metric in printed.metrics for region in regions]
+    """Return the (metric, region) that a table of the paper shows under a protocol.
+
+    They are of the paper's metrics, or of the protocol's own where it lacks one of these.
+    """
+    rules = getattr(load_protocol(protocol), printed.task)
+    metrics = printed.metrics if set(printed.metrics) <= set(rules.metrics) else rules.metrics
+    return [(metric, region) for metric in metrics for region in rules.regions]
+
+
+def postprocessing_of(metric: Metric, protocol: str) -> str:
+    """Return which prediction tables show: the metric's own, or the only one that is scored."""
+    scored = getattr(getattr(load_protocol(protocol), metric.task), "postprocessing", ("",))
+    return metric.postprocessing if metric.postprocessing in scored else scored[0]
 
 
 @lru_cache(maxsize=64)
@@ -81,10 +91,10 @@ def measure_columns(
 ) -> pd.DataFrame:
     """Return one row per cell of a table, line by line.
 
-    Of each `metric` and `region` (of the metric's own post-processing) it has our `mean` over
-    patients, its 95 % interval from `low` to `high`, the `published` number (in the protocol
-    `paper` only), and how many patients the mean is of (`n`), how many have no value (`undefined`),
-    and how many have one by rule since the reference or the prediction is empty (`one_empty`).
+    Of each `metric` and `region` (see `postprocessing_of`) it has our `mean` over patients, its
+    95 % interval from `low` to `high`, the `published` number (in the protocol `paper` only), and
+    how many patients the mean is of (`n`), how many have no value (`undefined`), and how many have
+    one by rule since the reference or the prediction is empty (`one_empty`).
 
     The `best` method is the one with the best mean among those whose mean is of the most patients.
     All other rows, floors and ceilings too, are compared with it (see `Comparison`): `pairs`,
@@ -166,9 +176,9 @@ def _wide(results: Results, values: pd.Series) -> pd.DataFrame:
 
 
 def _shown(scores: pd.DataFrame, task: str, protocol: str) -> pd.DataFrame:
-    """The scores of a task under a protocol, each metric's of its own post-processing."""
-    metrics = read_metrics().values()
-    shown = {metric.name: metric.postprocessing for metric in metrics if metric.task == task}
+    """The scores of a task under a protocol, each metric's of one post-processing."""
+    metrics = [metric for metric in read_metrics().values() if metric.task == task]
+    shown = {metric.name: postprocessing_of(metric, protocol) for metric in metrics}
     return scores[
         (scores["task"] == task)
         & (scores["protocol"] == protocol)

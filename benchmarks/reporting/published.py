@@ -40,7 +40,11 @@ class AssdByRegion(_Strict):
 
 
 class PublishedRow(_Strict):
-    """A row of a table: a label, the run that reproduces it, where it is printed, its numbers."""
+    """A row of a table: a label, the run that reproduces it, where it is printed, its numbers.
+
+    The numbers of a `quoted` row are those of another paper, of other patients; its run, if it has
+    one, is the suite's reading of that method.
+    """
 
     label: str
     run: RunId | None
@@ -54,8 +58,8 @@ class PublishedRow(_Strict):
 
     @model_validator(mode="after")
     def _has_a_run_or_is_quoted(self):
-        if self.quoted == (self.run is not None):
-            raise ValueError("a row has either a run or `quoted: true`, and not both")
+        if self.run is None and not self.quoted:
+            raise ValueError("a row without a run must be `quoted: true`")
         return self
 
     def numbers(self) -> dict[tuple[str, str], float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.reporting.published import Published
@@ -76,16 +77,23 @@ class Attention:
 class Results:
     """Everything that was measured, read once by the organiser.
 
+    Rows, scores and seeds are of all runs but the frozen segmentors, which `frozen` has, so that
+    means are compared, ranked and corrected for their number within one utility.
+
     Attributes
     ----------
     rows : what can be a row of a table, failed runs with their reasons included.
     protocols : the names of the scored protocols.
     scores : the long table (see `scores.COLUMNS`) of all runs that are scored.
     costs : one row per training (see `costs.COLUMNS`).
+    prediction_costs : one row per synthesis (see `costs.PREDICTION_COLUMNS`).
     histories : by run and seed, one row per epoch: `epoch`, one column per loss, and `val_dice` of
         runs that segment.
     seeds : by run, the seeds that are scored.
     patients : the prepared test patients by name.
+    left_out : the titles of the methods of which the benchmark runs nothing.
+    frozen : these results with the frozen segmentors alone, and the ceilings' own segmentors, which
+        are the same; None where there are none.
     """
 
     cohort: Cohort
@@ -93,6 +101,7 @@ class Results:
     protocols: tuple[str, ...]
     scores: pd.DataFrame
     costs: pd.DataFrame
+    prediction_costs: pd.DataFrame
     histories: Mapping[tuple[str, int], pd.DataFrame]
     published: Published
     conventions: tuple[Convention, ...]
@@ -100,11 +109,51 @@ class Results:
     patients: Mapping[str, StoredPatient]
     read_prediction: Callable[[str, int, Kind, StoredPatient], np.ndarray] = field(repr=False)
     read_attention: Callable[[str, int, StoredPatient], Attention | None] = field(repr=False)
+    left_out: tuple[str, ...] = ()
+    frozen: Results | None = field(default=None, repr=False)
 
     @property
     def protocol(self) -> str:
         """The protocol of figures and of tests: `strict` where it is scored."""
         return "strict" if "strict" in self.protocols else self.protocols[0]
+
+    @cached_property
+    def whole(self) -> Results:
+        """The results with the frozen segmentors among the other rows."""
+        import pandas as pd  # planning reads this module, and takes no tables
+
+        if self.frozen is None:
+            return self
+        rows = [row for row in self.frozen.rows if row.frozen]
+        scores = self.frozen.scores[self.frozen.scores["run"].isin([row.run for row in rows])]
+        return replace(
+            self,
+            rows=(*self.rows, *rows),
+            scores=pd.concat([self.scores, scores], ignore_index=True),
+            seeds={**self.seeds, **self.frozen.seeds},
+            frozen=None,
+        )
+
+    def of(self, rows: Sequence[Row]) -> Results:
+        """Return the results of some of the rows."""
+        runs = {row.run for row in rows}
+        return replace(
+            self,
+            rows=tuple(rows),
+            scores=self.scores[self.scores["run"].isin(runs)],
+            costs=self.costs[self.costs["run"].isin(runs)],
+            prediction_costs=self.prediction_costs[self.prediction_costs["run"].isin(runs)],
+            histories={pair: one for pair, one in self.histories.items() if pair[0] in runs},
+            seeds={run: seeds for run, seeds in self.seeds.items() if run in runs},
+        )
+
+    def with_frozen_apart(self) -> Results:
+        """Return the results of all rows with the frozen segmentors in `frozen` alone."""
+        if not any(row.frozen for row in self.rows):
+            return self
+        alike = [row for row in self.rows if row.frozen or (row.upstream and row.role == "ceiling")]
+        others = [row for row in self.rows if not row.frozen]
+        return replace(self.of(others), frozen=self.of(alike))
 
     def row(self, run: str) -> Row:
         return next(row for row in self.rows if row.run == run)

@@ -28,18 +28,26 @@ class Row:
     tasks : the tasks that it is scored on. Their tables list it even without scores; if empty,
         those of every task list it where it failed.
     upstream : the run whose T1ce it segments.
+    segmentor : the method that segments behind `upstream`, "" where there is none.
+    frozen : whether that segmentor was trained on the real T1ce, and only predicts here.
     continues : the run whose weights it starts from; that one's cost belongs to its own.
+    predicts_with : the run whose weights it predicts with, and whose training is thus its own.
+    remark : what tables must say of it, e.g. of what it was trained on; a sentence.
     failure : the reason why it has no scores, or not all of them.
     """
 
     run: str
     label: str
     role: Role
-    kind: Literal["synthesis", "joint", "segmentation", "control"] = "synthesis"
+    kind: Literal["synthesis", "joint", "segmentation", "control", "external"] = "synthesis"
     tasks: tuple[str, ...] = ()
     trained: bool = True
     upstream: str | None = None
+    segmentor: str = ""
+    frozen: bool = False
     continues: str | None = None
+    predicts_with: str | None = None
+    remark: str = ""
     failure: str = ""
 
     @property
@@ -56,17 +64,21 @@ class Row:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of one table before its numbers; `printed` is the paper's row, if it has one."""
+    """A row of one table before its numbers.
+
+    Attributes
+    ----------
+    run : "" for a quoted line.
+    printed : the paper's row, if it has one.
+    quoted : whether the line shows nothing but numbers that the paper quotes.
+    """
 
     label: str
     run: str
     role: Role
     failure: str = ""
     printed: PublishedRow | None = None
-
-    @property
-    def quoted(self) -> bool:
-        return self.printed is not None and self.printed.quoted
+    quoted: bool = False
 
     def status(self, measured: bool) -> str:
         """Return why numbers are missing, "" where all exist."""
@@ -85,11 +97,14 @@ def _shortened(reason: str) -> str:
 def line_up(printed: Table, rows: Sequence[Row]) -> list[Line]:
     """Return floors, the paper's rows in the paper's order, other methods, and ceilings.
 
-    Other methods have no line in a table with `others: false`.
+    Other methods have no line in a table with `others: false`. A row that the paper quotes is like
+    the paper's own rows where the benchmark runs its method.
     """
     failures = {row.run: row.failure for row in rows}
     listed = [
-        Line(one.label, one.run or "", "method", failures.get(one.run, ""), one)
+        Line(one.label, "", "method", printed=one, quoted=True)
+        if one.quoted and one.run not in failures
+        else Line(one.label, one.run, "method", failures.get(one.run, ""), one)
         for one in printed.rows
     ]
     others = {

@@ -16,6 +16,7 @@ from benchmarks.reporting.conventions import convention_table, heading
 from benchmarks.reporting.drawing.canvas import Canvas, empty, finish, missing, panels
 from benchmarks.reporting.drawing.style import PAGE, Style, styled, styles
 from benchmarks.reporting.results import Results
+from benchmarks.reporting.utilities import first_segmentor
 from benchmarks.scoring.conventions import BASE
 
 ORDER = 5
@@ -27,6 +28,7 @@ APART = 0.35  # ranks between lines of one rank: less than 1, so that they never
 @styled()
 def figure(results: Results) -> Figure:
     """Draw the methods' ranks under each convention."""
+    results, segmentor = first_segmentor(results)
     title = results.cohort.heading("The order of the methods under each convention")
     table = convention_table(results)
     methods = [row for row in results.rows if row.role == "method"]
@@ -38,6 +40,7 @@ def figure(results: Results) -> Figure:
         f"by side. {BASE}: the strict protocol; each further column but paper changes one setting "
         "of it (see Table VII). A line that breaks off has no mean there.",
         missing([row for row in methods if row.tasks], drawn, "ranks"),
+        segmentor,
         results.cohort.sentence,
     ]
     if not frames:

@@ -12,6 +12,7 @@ from benchmarks.reporting.drawing.style import PAGE, styled, styles
 from benchmarks.reporting.formatting import axis_arrow, axis_title
 from benchmarks.reporting.measures import by_subject
 from benchmarks.reporting.results import Results
+from benchmarks.reporting.utilities import first_segmentor
 
 NEEDS = ("scores", "costs")
 ORDER = 8
@@ -22,6 +23,7 @@ PANELS = (("dice", "et"), ("ssim", "brain"))
 @styled()
 def figure(results: Results) -> Figure:
     """Draw one point per run, and a line for each that needs no training."""
+    results, segmentor = first_segmentor(results)
     heading = results.cohort.heading("Cost and quality")
     took = hours(results)
     panels = {}
@@ -36,6 +38,7 @@ def figure(results: Results) -> Figure:
         "where the CPU computed, for all trainings that a run needs; for Dice, the generator's and "
         "the segmentor's. Dashed: runs that need no training.",
         missing([row for row in results.rows if row.tasks], drawn, "score or cost"),
+        segmentor,
         results.cohort.sentence,
     ]
     if not panels:

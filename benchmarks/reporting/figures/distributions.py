@@ -18,6 +18,7 @@ from benchmarks.reporting.formatting import axis_arrow, axis_title
 from benchmarks.reporting.measures import by_subject
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Row, in_order
+from benchmarks.reporting.utilities import first_segmentor
 from benchmarks.scoring.metric import read_metrics
 
 ORDER = 3
@@ -29,6 +30,7 @@ BOXES = 5  # patients from which quartiles are drawn: of fewer, the points say m
 @styled()
 def figure(results: Results) -> Figure:
     """Draw one panel per metric and region, one line of points per run."""
+    results, segmentor = first_segmentor(results)
     heading = results.cohort.heading("Scores of each patient")
     tasks = {task: _frames(results, task) for task in ("segmentation", "synthesis")}
     tasks = {task: frames for task, frames in tasks.items() if frames}
@@ -39,6 +41,7 @@ def figure(results: Results) -> Figure:
         f"is the mean over patients. Boxes, from {BOXES} patients on: quartiles and range. The "
         "ceiling's synthesis is the reference itself and not drawn.",
         missing(expected, drawn, "scores"),
+        segmentor,
         results.cohort.sentence,
     ]
     if not tasks:

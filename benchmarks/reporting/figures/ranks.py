@@ -18,6 +18,7 @@ from benchmarks.reporting.formatting import axis_title
 from benchmarks.reporting.measures import COMPLETE, TEST, measure, ranked
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.tables.table5_statistics import MAIN
+from benchmarks.reporting.utilities import first_segmentor
 from benchmarks.scoring.metric import read_metrics
 from benchmarks.scoring.statistics import ALPHA
 
@@ -30,6 +31,7 @@ _ABREAST = 2  # panels side by side
 @styled()
 def figure(results: Results) -> Figure:
     """Draw one panel per metric and region, with a dot, a bar and a share per method."""
+    results, segmentor = first_segmentor(results)
     heading = results.cohort.heading("Ranks of the methods")
     cells = pd.concat([measure(results, COMPLETE[task], results.protocol) for task in MAIN])
     shown, unranked = {}, False
@@ -50,6 +52,7 @@ def figure(results: Results) -> Figure:
         "Floor and ceiling are not ranked.",
         "A method whose mean is of fewer patients has no rank." if unranked else "",
         missing(methods, measured, "ranks"),
+        segmentor,
         results.cohort.sentence,
     ]
     if not shown:
@@ -98,7 +101,7 @@ def _draw(
             [cell["rank"]], [place], **look.points, markersize=5.5, markeredgecolor="black",
             markeredgewidth=0.5, clip_on=False, gid=cell["run"], zorder=3,
         )  # fmt: skip
-    ax.set_xticks(range(1, count + 1))
+    ax.set_xticks(range(1, count + 1, 1 + count // 11))
     ax.set_yticks(range(count), [labels[run] for run in cells["run"]])
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x")

@@ -1,7 +1,8 @@
 """**Segmentations, true and predicted**, of test patients chosen by a fixed rule, which the
 figure states.
 
-The true classes and those that every run found, over FLAIR: the paper's Fig. 5.
+The true classes and those that every run found, over FLAIR: the paper's Fig. 5. Of several
+segmentors the first is behind every synthesis.
 """
 
 import numpy as np
@@ -16,6 +17,7 @@ from benchmarks.reporting.drawing.pictures import ORIENTATION, WINDOW, PictureGr
 from benchmarks.reporting.drawing.style import styled
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import in_order
+from benchmarks.reporting.utilities import first_segmentor
 from benchmarks.scoring.regions import BRAIN, CORE, ENHANCING, OEDEMA
 
 NEEDS = ("scores", "predictions")
@@ -37,11 +39,13 @@ _OVERLAY = WINDOW | {
 @styled()
 def figure(results: Results) -> Figure:
     """Draw one row per patient: T1ce, FLAIR, the true classes, then each segmentation."""
+    results, segmentor = first_segmentor(results)
     heading = results.cohort.heading("Segmentations")
     wanted = [row for row in in_order(results.rows) if "segmentation" in row.tasks]
     slices, shown, choice = fullest_slices(results, "seg", wanted, "dice", "wt")
     notes = [
         f"Over FLAIR. Predictions as scored: the largest connected component. {ORIENTATION}",
+        segmentor,
         choice,
         missing(wanted, [row.run for row in shown], "segmentation"),
         results.cohort.sentence,

@@ -11,6 +11,7 @@ from benchmarks.reporting.drawing.style import COLUMN, styled, styles
 from benchmarks.reporting.formatting import axis_arrow, axis_title
 from benchmarks.reporting.measures import by_subject
 from benchmarks.reporting.results import Results
+from benchmarks.reporting.utilities import first_segmentor
 
 ORDER = 6
 
@@ -18,13 +19,14 @@ ORDER = 6
 @styled()
 def figure(results: Results) -> Figure:
     """Draw one point per synthesis that is segmented; lines for the ceiling and without T1ce."""
+    results, segmentor = first_segmentor(results)
     heading = results.cohort.heading("Does similarity predict segmentation quality?")
     similarity = by_subject(results, "ssim", "et", results.protocol)
     utility = by_subject(results, "dice", "et", results.protocol)
     utility = utility.reindex(similarity.dropna(how="all").index)
     expected = [row for row in results.rows if "synthesis" in row.tasks]
     # The run that segments the T1ce of each: another one, or itself.
-    behind = {row.upstream: row.run for row in reversed(results.rows) if row.upstream}
+    behind = {row.upstream: row.run for row in results.rows if row.upstream}
     behind |= {row.run: row.run for row in expected if "segmentation" in row.tasks}
     points, counts = {}, set()
     for row in expected:
@@ -39,6 +41,7 @@ def figure(results: Results) -> Figure:
         " Dice is of the segmentor behind each synthesis, or of the run itself if it is trained "
         "jointly. Dashed: segmentation with the real T1ce, whose SSIM is 1, and without any T1ce.",
         missing(expected, points, "value of both"),
+        segmentor,
         results.cohort.sentence,
     ]
     if not points:

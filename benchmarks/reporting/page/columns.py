@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from benchmarks.reporting.page.pictures import Volumes
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Row, in_order
+from benchmarks.reporting.utilities import first_segmentor
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class Column:
 
     Attributes
     ----------
-    t1ce, seg : the runs whose T1ce and whose masks are shown; None where there are none.
+    t1ce, seg : the runs whose T1ce and whose masks are shown; None where there are none. The masks
+        are of the first segmentor: the retrained one's, else the frozen one's.
     label, seg_label : the labels of the method and of `seg`.
     notes : which seeds are shown, where there are several.
     failures : why something is missing.
@@ -31,10 +33,10 @@ class Column:
 
 def columns(results: Results) -> list[Column]:
     """Return the columns in the order of tables: floors first, ceilings last."""
-    groups = _groups(results)
-    several = len({seed for seeds in results.seeds.values() for seed in seeds}) > 1
+    groups, seeds = _groups(results), results.whole.seeds
+    several = len({seed for scored in seeds.values() for seed in scored}) > 1
     return [
-        _column(groups[row.run], shown_seeds(groups[row.run], results.seeds), results, several)
+        _column(groups[row.run], shown_seeds(groups[row.run], seeds), seeds, several)
         for row in in_order([group[0] for group in groups.values()])
     ]
 
@@ -55,12 +57,13 @@ def patients(results: Results) -> Iterator[Volumes]:
     # scipy takes half a second to import.
     from benchmarks.scoring.overlap import largest_component
 
-    seeds: dict[str, int] = {}
+    whole, seeds = results.whole, {}
     for group in _groups(results).values():
-        seeds |= shown_seeds(group, results.seeds)
+        shown, of_group = _shown(group, whole.seeds), shown_seeds(group, whole.seeds)
+        seeds |= {row.run: of_group[row.run] for row in shown if row}
     for name, patient in results.patients.items():
-        t1ce = {run: results.prediction(run, "t1ce", name, seed) for run, seed in seeds.items()}
-        seg = {run: results.prediction(run, "seg", name, seed) for run, seed in seeds.items()}
+        t1ce = {run: whole.prediction(run, "t1ce", name, seed) for run, seed in seeds.items()}
+        seg = {run: whole.prediction(run, "seg", name, seed) for run, seed in seeds.items()}
         yield Volumes(
             patient=name,
             spacing=patient.spacing,
@@ -71,31 +74,51 @@ def patients(results: Results) -> Iterator[Volumes]:
 
 
 def _groups(results: Results) -> dict[str, list[Row]]:
-    """Return the rows of each column by its first run: that run, then the segmentors behind it."""
-    groups = {row.run: [row] for row in results.rows if not row.upstream}
-    for row in results.rows:
+    """Return the rows of each column by its first run: that run, then the segmentors behind it.
+
+    Of several segmentors the first is behind it, retrained and then frozen.
+    """
+    shown, _ = first_segmentor(results.whole)
+    groups = {row.run: [row] for row in shown.rows if not row.upstream}
+    for row in shown.rows:
         if row.upstream:
             groups[row.upstream].append(row)
     return groups
 
 
 def _column(
-    group: Sequence[Row], seeds: Mapping[str, int], results: Results, several: bool
+    group: Sequence[Row],
+    seeds: Mapping[str, int],
+    scored: Mapping[str, Sequence[int]],
+    several: bool,
 ) -> Column:
-    shown = [row for row in group if row.run in seeds]
-    synthesizer = next((row for row in shown if "synthesis" in row.tasks), None)
-    segmentor = next((row for row in shown if "segmentation" in row.tasks), None)
+    synthesizer, segmentor = shown = _shown(group, scored)
     return Column(
         label=group[0].title,
         role=group[0].role,
         t1ce=synthesizer.run if synthesizer else None,
         seg=segmentor.run if segmentor else None,
         seg_label=segmentor.label if segmentor else "",
-        notes=tuple(f"{row.label}: seed {seeds[row.run]}" for row in shown if several),
-        failures=tuple(_failure(row, results) for row in group if row.failure or row not in shown),
+        notes=tuple(
+            f"{row.label}: seed {seeds[row.run]}" for row in dict.fromkeys(shown) if row and several
+        ),
+        failures=tuple(
+            _failure(row, scored) for row in group if row.failure or not scored.get(row.run)
+        ),
     )
 
 
-def _failure(row: Row, results: Results) -> str:
-    lacks = "lacks the scores of a seed" if results.seeds.get(row.run) else "has no scores"
+def _shown(
+    group: Sequence[Row], scored: Mapping[str, Sequence[int]]
+) -> tuple[Row | None, Row | None]:
+    """Return the rows of a column whose T1ce and whose masks are shown."""
+    rows = [row for row in group if scored.get(row.run)]
+    return tuple(
+        next((row for row in rows if task in row.tasks), None)
+        for task in ("synthesis", "segmentation")
+    )
+
+
+def _failure(row: Row, scored: Mapping[str, Sequence[int]]) -> str:
+    lacks = "lacks the scores of a seed" if scored.get(row.run) else "has no scores"
     return f"{row.label} {lacks}: {row.failure or 'not run here'}"

@@ -16,14 +16,15 @@ def measures(results: Results) -> list[dict]:
     """Return each scored metric of each region and protocol as plain JSON, the main protocol first.
 
     `values` holds, by run, one value per patient of `results.patients`: the mean over the seeds
-    that have one, else None. `mean` is over the methods, without floors and ceilings.
+    that have one, else None. `mean` is over the methods, without floors, ceilings and frozen
+    segmentors.
     """
-    methods = {row.run for row in results.rows if row.role == "method"}
+    methods, whole = {row.run for row in results.rows if row.role == "method"}, results.whole
     listed = []
     for protocol in sorted(results.protocols, key=lambda name: name != results.protocol):
         for metric in read_metrics().values():
-            for region in _regions(results.scores, metric, protocol):
-                values = by_patient(results, metric.name, region, protocol)
+            for region in _regions(whole.scores, metric, protocol):
+                values = by_patient(whole, metric.name, region, protocol)
                 values = values.reindex(list(results.patients))
                 if values.isna().all(axis=None):
                     continue

@@ -73,7 +73,7 @@ def write_page(
         "figures": [{"name": item.name, "caption": _spans(item.caption)} for item in figures],
         "patients": described,
         "measures": measures(results),
-        "labels": {row.run: row.label for row in results.rows},
+        "labels": {row.run: row.label for row in results.whole.rows},
         "columns": [asdict(column) for column in columns(results)],
         "manifest": _summary(manifest),
         **_colors(),

@@ -1,29 +1,44 @@
 """Blocks of means beside published numbers, and the paper's Tables I to III, made of them."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.reporting.formatting import interval, number, published_number, title
 from benchmarks.reporting.measures import (
+    COMPLETE,
     Column,
     best,
     columns_of,
     measure,
+    measure_columns,
     notes_on_intervals,
     notes_on_marks,
+    postprocessing_of,
     ranked,
 )
 from benchmarks.reporting.results import Results
-from benchmarks.reporting.sheet import Block, Cell, Sheet, stacked
+from benchmarks.reporting.sheet import Block, Cell, Sheet
 from benchmarks.reporting.sheet import Column as Head
-from benchmarks.reporting.tables._rows import applying, block_row, notes_on_rows
+from benchmarks.reporting.tables._rows import (
+    applying,
+    block_row,
+    notes_on_left_out,
+    notes_on_rows,
+)
+from benchmarks.reporting.utilities import UTILITIES, frozen_lines
 from benchmarks.scoring.metric import Metric, read_metrics
 from benchmarks.scoring.protocol import load_protocol
 from benchmarks.scoring.statistics import ALPHA
 
-_SHARED = ["label", "run", "role", "in_paper", "status", "seeds", "patients"]
+# The heading of blocks of the second utility.
+FROZEN = "Frozen segmentor: trained on the real T1ce, and given the synthesised one."
+
+_SHARED = [
+    "protocol", "utility", "label", "run", "role", "in_paper", "status", "seeds", "patients",
+]  # fmt: skip
 _COUNTED = ["published", "n", "undefined", "one_empty"]
 _INFERRED = ["low", "high", "p", "effect"]
 
@@ -31,32 +46,59 @@ _INFERRED = ["low", "high", "p", "effect"]
 def paper_table(results: Results, name: str) -> Sheet:
     """Return one of the paper's tables: a block per protocol, our means beside the paper's numbers.
 
+    Table III has a second block per protocol, of the frozen segmentors.
+
     Its CSV has one row per row of the table. For each metric and region, `dice_wt` is our mean over
     patients; `dice_wt_published`, `_n`, `_undefined`, `_one_empty` and, under the protocol of
     statistics, `_low`, `_high`, `_p` and `_effect` are as in `measure_columns`.
     """
     printed, cohort = results.published.table(name), results.cohort.description
-    blocks, frames = [], {}
-    for protocol in results.protocols:
+    blocks, frames = [], []
+    for utility, protocol in product(_utilities(results, name), results.protocols):
+        if not (columns := columns_of(printed, protocol)):
+            continue
+        cells = _measured(results, name, utility, protocol)
+        block, heading = protocol, heading_of(protocol, columns)
+        if utility == "frozen":
+            block, heading = f"{protocol}_frozen", f"{FROZEN} {heading}"
+        blocks.append(means_block(block, heading, cells, columns))
+        frames.append(cells)
+    caption = f"Table {printed.number}. {printed.title}: {cohort}."
+    if not frames:
+        return Sheet(caption, [], [], pd.DataFrame(columns=["cohort", "protocol"]))
+    notes = _paper_notes(results, name, pd.concat(frames, ignore_index=True), blocks)
+    csv = pd.concat(map(_widened, frames), ignore_index=True)
+    csv.insert(0, "cohort", cohort)
+    return Sheet(caption, blocks, notes, csv)
+
+
+def _utilities(results: Results, name: str) -> tuple[str, ...]:
+    """The utilities that a table of the paper has blocks of."""
+    both = name == COMPLETE["segmentation"] and results.frozen
+    return UTILITIES if both else UTILITIES[:1]
+
+
+def _measured(results: Results, name: str, utility: str, protocol: str) -> pd.DataFrame:
+    """The cells of a block with its protocol and, of segmentations, its utility."""
+    printed = results.published.table(name)
+    if utility == "frozen":
+        lines, columns = frozen_lines(results), columns_of(printed, protocol)
+        cells = measure_columns(results.frozen, printed.task, lines, columns, protocol)
+    else:
         cells = measure(results, name, protocol)
-        if protocol != results.protocol:
-            cells = cells.assign(**dict.fromkeys(_INFERRED, np.nan))
-        columns = columns_of(printed, protocol)
-        blocks.append(means_block(protocol, heading_of(protocol, columns), cells, columns))
-        frames[protocol] = cells
-    return Sheet(
-        f"Table {printed.number}. {printed.title}: {cohort}.",
-        blocks,
-        _paper_notes(results, name, pd.concat(frames.values(), ignore_index=True), blocks),
-        stacked({one: _widened(cells) for one, cells in frames.items()}, "protocol", cohort),
-    )
+    if protocol != results.protocol:
+        cells = cells.assign(**dict.fromkeys(_INFERRED, np.nan))
+    known = {"protocol": protocol}
+    if printed.task == "segmentation":
+        known["utility"] = utility
+    return cells.assign(**known)
 
 
 def _widened(cells: pd.DataFrame) -> pd.DataFrame:
     """The cells of a line beside each other."""
     rows = []
     for _, line in cells.groupby("line"):
-        row = line.iloc[0][_SHARED].to_dict()
+        row = {name: line.iloc[0][name] for name in _SHARED if name in line}
         for cell in line.to_dict("records"):
             column = f"{cell['metric']}_{cell['region']}"
             row[column] = cell["mean"]
@@ -71,14 +113,14 @@ def means_block(name: str, heading: str, cells: pd.DataFrame, columns: Sequence[
     Quoted rows are in it where the cells hold published numbers.
     """
     expected = cells["patients"].max()
-    leading = {column: _best(cells, column) for column in columns}
+    leading = {column: leaders(cells, column) for column in columns}
     shows_published = cells["published"].notna().any()
     rows = []
     for place, line in cells.groupby("line"):
         if shows_published or line["status"].iloc[0] != "quoted":
             with_interval = line["low"].notna().any()
             shown = [
-                _mean_cell(cell, with_interval, place in leading[cell["metric"], cell["region"]])
+                mean_cell(cell, with_interval, place in leading[cell["metric"], cell["region"]])
                 for _, cell in line.iterrows()
             ]
             rows.append(block_row(line.iloc[0], shown, expected))
@@ -90,8 +132,11 @@ def heading_of(protocol: str, columns: Sequence[Column]) -> str:
     """Return the protocol and what the metrics of one task's columns are of."""
     slices = {"tumour": "slices with tumour", "all": "whole volumes"}
     parts = [f"Protocol {protocol}: {slices[load_protocol(protocol).slices]}"]
-    if any(metric.postprocessing == "lcc" for metric in metrics_of(columns)):
+    shown = {postprocessing_of(metric, protocol) for metric in metrics_of(columns)}
+    if "lcc" in shown:
         parts.append("largest component of the prediction")
+    elif "none" in shown:
+        parts.append("all of the prediction")
     return f"{', '.join(parts)}, mean over patients."
 
 
@@ -100,7 +145,8 @@ def metrics_of(columns: Sequence[Column]) -> list[Metric]:
     return [read_metrics()[name] for name in dict.fromkeys(name for name, _ in columns)]
 
 
-def _mean_cell(cell: pd.Series, with_interval: bool, bold: bool) -> Cell:
+def mean_cell(cell: pd.Series, with_interval: bool, bold: bool) -> Cell:
+    """Return our mean with its marks, its interval and the published number."""
     metric, mean, low, high, published = cell[["metric", "mean", "low", "high", "published"]]
     printed = {
         "published": None if np.isnan(published) else published,
@@ -127,13 +173,19 @@ def _mean_cell(cell: pd.Series, with_interval: bool, bold: bool) -> Cell:
     )
 
 
-def _best(cells: pd.DataFrame, column: Column) -> set[int]:
-    """The lines of the methods with the best mean as printed, among those that are ranked."""
+def leaders(cells: pd.DataFrame, column: Column) -> set[int]:
+    """Return the lines of the methods with the best mean as printed, among those ranked."""
     metric, region = column
     of = cells[(cells["metric"] == metric) & (cells["region"] == region)].set_index("line")
     means = ranked(of["role"], of["n"], of["mean"])
     leader = number(best(means, metric), metric)
     return {line for line, mean in means.items() if number(mean, metric) == leader}
+
+
+def notes_on_protocols(protocols: Sequence[str]) -> list[str]:
+    """Return what the files of protocols say that readers must know."""
+    notes = {name: load_protocol(name).note for name in protocols}
+    return [f"{name}: {note}" for name, note in notes.items() if note]
 
 
 def notes_on_means(
@@ -160,7 +212,8 @@ def _paper_notes(
 ) -> list[str]:
     printed = results.published.table(name)
     quoted = ", ".join(cells[cells["status"] == "quoted"]["label"].unique())
-    metrics = [read_metrics()[metric] for metric in printed.metrics]
+    columns = [column for one in results.protocols for column in columns_of(printed, one)]
+    metrics = metrics_of(columns)
     first, *others = applying(notes_on_means(cells, blocks, metrics))
     about_paper = {
         f"(published): the paper's number, of its own split of {results.published.paper.dataset}. "
@@ -168,13 +221,15 @@ def _paper_notes(
         f"Quoted from the paper, not trained here: {quoted.rstrip('.')}.": quoted,
         printed.note: printed.note,
     }
-    inferred = measure(results, name, results.protocol)
+    inferred = cells[cells["protocol"] == results.protocol]
     return [
         first,
         *applying(about_paper),
+        *notes_on_protocols(results.protocols),
         *others,
         *notes_on_intervals(inferred),
         *notes_on_marks(inferred),
         *results.cohort.notes,
-        *notes_on_rows(cells),
+        *(notes_on_left_out(results) if printed.others else []),
+        *notes_on_rows(results, cells),
     ]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import marked
 from benchmarks.reporting.sheet import BlockRow, Cell
 
@@ -26,17 +27,37 @@ def applying(notes: Mapping[str, object]) -> list[str]:
     return [note for note, applies in notes.items() if applies]
 
 
-def notes_on_rows(cells: pd.DataFrame) -> list[str]:
-    """Return why rows failed, and which run each row shows.
+def notes_on_left_out(results: Results) -> list[str]:
+    """Return which methods of the suite have no row since the benchmark does not run them."""
+    titles = ", ".join(results.left_out)
+    return [f"This benchmark does not run: {titles}."] if titles else []
+
+
+def notes_on_faults(results: Results, cells: pd.DataFrame) -> list[str]:
+    """Return why rows failed, and what must be said of the shown runs.
 
     `cells` has the columns label, run and status.
     """
-    named = (cells["run"] != "") & (cells["status"] != "not run here")
-    runs = cells[named].drop_duplicates("run")
+    runs = _shown(cells)
     reasons = [
         f"{row.label} {row.status}" for row in runs.itertuples() if row.status.startswith("failed")
     ]
+    rows = results.whole.rows
+    # What is said of a synthesis is also true of its segmentation.
+    named = set(runs["run"]) | {row.upstream for row in rows if row.run in set(runs["run"])}
     return [
         *(text if text.endswith((".", "…", "!", "?")) else f"{text}." for text in reasons),
-        f"Runs: {'; '.join(f'{row.label} = {row.run}' for row in runs.itertuples())}.",
+        *(row.remark for row in rows if row.run in named and row.remark),
     ]
+
+
+def notes_on_rows(results: Results, cells: pd.DataFrame) -> list[str]:
+    """Return the notes of `notes_on_faults`, and which run each row shows."""
+    named = (f"{row.label} = {row.run}" for row in _shown(cells).itertuples())
+    return [*notes_on_faults(results, cells), f"Runs: {'; '.join(named)}."]
+
+
+def _shown(cells: pd.DataFrame) -> pd.DataFrame:
+    """The runs of some cells, each once."""
+    named = (cells["run"] != "") & (cells["status"] != "not run here")
+    return cells[named].drop_duplicates("run")

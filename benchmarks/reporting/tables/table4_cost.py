@@ -1,5 +1,5 @@
-"""**What each training took.** Time, memory and size. A run that continues another one includes the
-cost of that one."""
+"""**What each training took, and each synthesis.** Time, memory and size. A run that continues
+another one includes the training of that one."""
 
 import numpy as np
 import pandas as pd
@@ -8,40 +8,57 @@ from benchmarks.reporting.costs import BLOCKS, cost_table
 from benchmarks.reporting.formatting import MISSING
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.sheet import Block, BlockRow, Cell, Column, Sheet, stacked
-from benchmarks.reporting.tables._rows import applying, block_row, notes_on_rows
+from benchmarks.reporting.tables._rows import (
+    applying,
+    block_row,
+    notes_on_left_out,
+    notes_on_rows,
+)
 
-NEEDS = ("costs",)
+NEEDS = ("costs", "prediction_costs")
 ORDER = 4
 
 _HEADINGS = {
     "generators": "Generators: they synthesise T1ce.",
     "segmentors": "Segmentors: they segment behind a generator, or alone.",
 }
-_COLUMNS = [
+_TRAINING = [
     Column(title)
     for title in (
         "seeds", "updates", "images", "device", "GPU or core h", "memory GB", "parameters M",
     )
 ]  # fmt: skip
+_PREDICTION = [Column("s per volume"), Column("prediction memory GB")]
+_COLUMNS = {"generators": [*_TRAINING, *_PREDICTION], "segmentors": _TRAINING}
 
 
 def table(results: Results) -> Sheet:
     frames = {block: cost_table(results, block) for block in BLOCKS}
     expected = results.costs["seed"].nunique()
     blocks = [
-        Block(name, _HEADINGS[name], _COLUMNS, [_row(row, expected) for _, row in frame.iterrows()])
+        Block(
+            name,
+            _HEADINGS[name],
+            _COLUMNS[name],
+            [_row(row, name, expected) for _, row in frame.iterrows()],
+        )
         for name, frame in frames.items()
     ]
     return Sheet(
-        f"Table IV. Cost of training: {results.cohort.description}.",
+        f"Table IV. Cost of training and of synthesis: {results.cohort.description}.",
         blocks,
         _notes(frames, results),
         stacked(frames, "block", results.cohort.description),
     )
 
 
-def _row(row: pd.Series, expected: int) -> BlockRow:
-    cells = [Cell(MISSING)] * (len(_COLUMNS) - 1)
+def _row(row: pd.Series, block: str, expected: int) -> BlockRow:
+    cells = [*_trained(row), *(_predicted(row) if block == "generators" else [])]
+    return block_row(row, cells, expected, "seeds")
+
+
+def _trained(row: pd.Series) -> list[Cell]:
+    cells = [Cell(MISSING)] * (len(_TRAINING) - 1)
     if row["seeds"]:
         hours = float(row["device_seconds"] / 3600)
         memory, parameters = row["memory_bytes"] / 1e9, row["parameters"] / 1e6
@@ -53,12 +70,19 @@ def _row(row: pd.Series, expected: int) -> BlockRow:
             Cell(f"{memory:.2f}", memory),
             Cell(f"{parameters:.2f}", parameters),
         ]
-    return block_row(row, cells, expected, "seeds")
+    return cells
 
 
-def _three_digits(hours: float) -> str:
+def _predicted(row: pd.Series) -> list[Cell]:
+    if pd.isna(row["volume_seconds"]):
+        return [Cell(MISSING)] * len(_PREDICTION)
+    seconds, memory = float(row["volume_seconds"]), row["prediction_memory_bytes"] / 1e9
+    return [Cell(_three_digits(seconds), seconds), Cell(f"{memory:.2f}", memory)]
+
+
+def _three_digits(value: float) -> str:
     """Three significant digits: a demo takes seconds, a paper days."""
-    return f"{hours:#.3g}".rstrip(".") if hours < 1000 else f"{hours:,.0f}"
+    return f"{value:#.3g}".rstrip(".") if value < 1000 else f"{value:,.0f}"
 
 
 def _notes(frames: dict[str, pd.DataFrame], results: Results) -> list[str]:
@@ -66,10 +90,16 @@ def _notes(frames: dict[str, pd.DataFrame], results: Results) -> list[str]:
     labels = dict(zip(rows["run"], rows["label"], strict=True))
     joint = [labels[row.run] for row in results.rows if row.kind == "joint"]
     continued = [
-        f"{labels[row.run]} continues {labels.get(row.continues, row.continues)}, whose cost is "
-        "included."
+        f"{labels[row.run]} continues {labels.get(row.continues, row.continues)}, whose training "
+        "is included."
         for row in results.rows
         if row.continues
+    ]
+    borrowed = [
+        f"{labels[row.run]} predicts with the weights of "
+        f"{labels.get(row.predicts_with, row.predicts_with)}, whose training is shown again."
+        for row in results.rows
+        if row.predicts_with and not row.frozen
     ]
     notes = {
         "updates: training steps; each is one update of the generator, or of the segmentor. "
@@ -80,16 +110,38 @@ def _notes(frames: dict[str, pd.DataFrame], results: Results) -> list[str]:
         "Equal budgets: every generator gets the same patients, the same pool of T1ce and the same "
         "number of updates; a training that continues another has its own in addition.": True,
         **dict.fromkeys(_several_batches(frames["generators"]), True),
-        **dict.fromkeys(continued, True),
+        **dict.fromkeys([*continued, *borrowed], True),
         f"The segmentor of {', '.join(joint)} is trained along: it has no row of its own.": joint,
+        "A frozen segmentor is the ceiling's: it has no row of its own.": (
+            results.frozen is not None
+        ),
         "floor: no synthesis; ceiling: the real T1ce, as if synthesis were perfect.": (
             (rows["role"] != "method").any()
         ),
-        "seeds: trainings; hours are their mean, memory is their highest.": (
+        **dict.fromkeys(_on_predictions(frames["generators"]), True),
+        "seeds: trainings; hours and seconds are their mean, memory is their highest.": (
             (rows["seeds"] > 1).any()
         ),
     }
-    return [*applying(notes), *notes_on_rows(rows)]
+    return [*applying(notes), *notes_on_left_out(results), *notes_on_rows(results, rows)]
+
+
+def _on_predictions(generators: pd.DataFrame) -> list[str]:
+    """Say what was measured of syntheses, and on which device."""
+    measured = generators.dropna(subset="volume_seconds")
+    if measured.empty:
+        return []
+    each = (measured["slices"] / measured["volumes"]).astype(float)
+    slices = " to ".join(dict.fromkeys(f"{count:.4g}" for count in (each.min(), each.max())))
+    places = measured.groupby("predicted_on", sort=False)["label"].agg(", ".join)
+    alone = len(places) == 1
+    where = [f"{'all' if alone else labels} on {place}" for place, labels in places.items()]
+    return [
+        f"s per volume: wall seconds of synthesising the median volume, of {slices} slices, from "
+        "reading its inputs to its T1ce in main memory. prediction memory: its peak, measured as "
+        "that of the training.",
+        f"Syntheses: {'; '.join(where)}.",
+    ]
 
 
 def _several_batches(generators: pd.DataFrame) -> list[str]:

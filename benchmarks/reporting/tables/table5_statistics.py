@@ -32,7 +32,7 @@ def table(results: Results) -> Sheet:
     return Sheet(
         f"Table V. Which differences are more than chance: {cohort}.",
         [_block(results, name, frame) for name, frame in frames.items()],
-        [*results.cohort.notes, *_notes(frames)],
+        [*results.cohort.notes, *_notes(results, frames)],
         stacked({name: frame[_COLUMNS] for name, frame in frames.items()}, "table", cohort),
     )
 
@@ -88,7 +88,7 @@ def _p(p: float, too_few: bool) -> str:
     return text + "*" if p < ALPHA else text
 
 
-def _notes(frames: dict[str, pd.DataFrame]) -> list[str]:
+def _notes(results: Results, frames: dict[str, pd.DataFrame]) -> list[str]:
     cells = pd.concat(frames.values(), ignore_index=True)
     notes = {
         f"p: {TEST}, each row against the best method, the one with the best mean of the most "
@@ -103,4 +103,4 @@ def _notes(frames: dict[str, pd.DataFrame]) -> list[str]:
         f"of the column, below {ALPHA}.": cells["too_few"].any(),
         "The CSV has every metric and region, with means, intervals and differences.": True,
     }
-    return [*applying(notes), *notes_on_rows(cells)]
+    return [*applying(notes), *notes_on_rows(results, cells)]

@@ -13,6 +13,7 @@ from benchmarks.reporting.tables._rows import applying, notes_on_rows
 ORDER = 6
 
 PROTOCOL = "paper"
+QUOTED = "quoted"
 SIMULATED = "none: simulated patients cannot reproduce it"
 TOO_FEW = "too few patients for an interval"
 
@@ -50,9 +51,13 @@ def reproduced_table(results: Results, name: str) -> pd.DataFrame:
 
     `ours` is our mean, `low` and `high` its 95 % interval, `difference` ours less the published.
     """
+    quoted = {row.label for row in results.published.table(name).rows if row.quoted}
     cells = measure(results, name, PROTOCOL)
     numbers = cells[cells["published"].notna()].rename(columns={"mean": "ours"})
-    verdicts = [_verdict(cell, results.cohort.simulated) for _, cell in numbers.iterrows()]
+    verdicts = [
+        QUOTED if cell["label"] in quoted else _verdict(cell, results.cohort.simulated)
+        for _, cell in numbers.iterrows()
+    ]
     numbers = numbers.assign(
         difference=numbers["ours"] - numbers["published"],
         verdict=pd.Series(verdicts, index=numbers.index, dtype=object),
@@ -113,8 +118,10 @@ def _notes(results: Results, frames: dict[str, pd.DataFrame]) -> list[str]:
         "The paper measured another split and gives no interval of its own, so a number of the "
         "same method may well miss ours.": True,
         "difference: ours less the published.": True,
-        "quoted: the paper prints the number for comparison, of a method that the suite does not "
-        "train, so there is none of ours.": (cells["verdict"] == "quoted").any(),
+        "quoted: the paper prints the number for comparison, from another paper and on other "
+        "patients, so it gets no verdict. Ours is of the suite's reading of that method.": (
+            (cells["verdict"] == QUOTED).any()
+        ),
         "not run here: there is no score under the paper's protocol.": (
             (cells["verdict"] == "not run here").any()
         ),
@@ -128,5 +135,5 @@ def _notes(results: Results, frames: dict[str, pd.DataFrame]) -> list[str]:
         *applying(notes),
         *notes_on_intervals(cells),
         *results.cohort.notes,
-        *notes_on_rows(cells),
+        *notes_on_rows(results, cells),
     ]

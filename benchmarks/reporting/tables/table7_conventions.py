@@ -29,7 +29,7 @@ def table(results: Results) -> Sheet:
     return Sheet(
         f"Table VII. How much each number depends on the scoring convention: {cohort}.",
         blocks,
-        [*results.cohort.notes, *_notes(cells, blocks, results.conventions)],
+        [*results.cohort.notes, *_notes(results, cells, blocks)],
         stacked({BASE: cells}, "base", cohort),
     )
 
@@ -62,9 +62,8 @@ def _cell(cell: pd.Series) -> Cell:
     return Cell(text, float(cell["mean"]), n=int(cell["n"]), best=bool(cell["rank"] == 1))
 
 
-def _notes(
-    cells: pd.DataFrame, blocks: Sequence[Block], conventions: Sequence[Convention]
-) -> list[str]:
+def _notes(results: Results, cells: pd.DataFrame, blocks: Sequence[Block]) -> list[str]:
+    conventions = results.conventions
     shown = "".join(cell.text for block in blocks for row in block.rows for cell in row.cells[1:])
     scored = set(cells["convention"])
     absent = [c.title for c in conventions if c.name not in scored]
@@ -83,7 +82,7 @@ def _notes(
         "`results.conventions: true` and both `results.protocols` score them.": absent,
         "The CSV has one row per metric, convention and run.": True,
     }
-    return [*applying(notes), *(notes_on_rows(cells) if len(cells) else [])]
+    return [*applying(notes), *(notes_on_rows(results, cells) if len(cells) else [])]
 
 
 def _explained(convention: Convention) -> str:

@@ -10,6 +10,7 @@ from benchmarks.reporting.measures import (
     measure_columns,
     notes_on_intervals,
     notes_on_marks,
+    postprocessing_of,
 )
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.sheet import Block, Sheet, stacked
@@ -18,6 +19,7 @@ from benchmarks.reporting.tables._means import (
     means_block,
     metrics_of,
     notes_on_means,
+    notes_on_protocols,
 )
 from benchmarks.reporting.tables._rows import applying, notes_on_rows
 from benchmarks.scoring.metric import Metric, read_metrics
@@ -40,7 +42,7 @@ def table(results: Results) -> Sheet:
     return Sheet(
         f"Table VIII. Every metric: {cohort}.",
         blocks,
-        [*results.cohort.notes, *_notes(frames, blocks, metrics)] if blocks else [],
+        [*results.cohort.notes, *_notes(results, frames, blocks, metrics)] if blocks else [],
         stacked(frames, "task", cohort),
     )
 
@@ -59,17 +61,23 @@ def scored_columns(results: Results, task: str) -> list[Column]:
 
 
 def _notes(
-    frames: dict[str, pd.DataFrame], blocks: list[Block], metrics: list[Metric]
+    results: Results,
+    frames: dict[str, pd.DataFrame],
+    blocks: list[Block],
+    metrics: list[Metric],
 ) -> list[str]:
     cells = pd.concat(frames.values(), ignore_index=True)
-    whole = ", ".join(metric.title for metric in metrics if metric.postprocessing == "none")
+    whole = ", ".join(
+        metric.title for metric in metrics if postprocessing_of(metric, results.protocol) == "none"
+    )
     notes = notes_on_means(cells, blocks, metrics) | {
         f"Of the whole prediction, not of its largest component: {whole}.": bool(whole),
         "Definitions of the metrics and their sources: benchmarks/scoring/metrics.": True,
     }
     return [
         *applying(notes),
+        *notes_on_protocols([results.protocol]),
         *notes_on_intervals(cells),
         *notes_on_marks(cells),
-        *notes_on_rows(cells),
+        *notes_on_rows(results, cells),
     ]
