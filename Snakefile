@@ -58,6 +58,7 @@ onerror:
 
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/training.smk"
+include: "workflow/rules/external.smk"
 include: "workflow/rules/verdict.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/page.smk"

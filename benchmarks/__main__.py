@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from benchmarks.config import schema
 from benchmarks.errors import InputError
-from benchmarks.manifest import DATA, LARGE, Verdict, compare, read_manifest
+from benchmarks.manifest import DATA, EXTERNAL, LARGE, Verdict, compare, read_manifest
 
 FOLDER = Path("results/manifest")
 SHOWN = 12  # the most names that a list in the report has
@@ -80,10 +80,16 @@ def _report(path: Path, verdict: Verdict, seconds: float) -> Iterable[str]:
     yield from _list("Runs without scores, rows without numbers", unscored)
     if verdict.skipped:
         yield f"Not read: {len(verdict.skipped)} files above {LARGE // 10**6} MB, as --quick asks."
-    if verdict.absent:
+    if absent := [name for name in verdict.absent if name.startswith(DATA)]:
         yield (
-            f"Not compared: {len(verdict.absent)} of {len(manifest.data.files)} files of input "
+            f"Not compared: {len(absent)} of {len(manifest.data.files)} files of input "
             f"data, which are not in {manifest.data.folder}; --data PATH gives another folder."
+        )
+    if absent := [name for name in verdict.absent if name.startswith(EXTERNAL)]:
+        folders = ", ".join(sorted({one.folder for one in manifest.external.values()}))
+        yield (
+            f"Not compared: {len(absent)} volumes that were predicted elsewhere, which are not in "
+            f"{folders}."
         )
     yield ""
     yield _conclusion(verdict)
@@ -136,7 +142,7 @@ def _exceptions(verdict: Verdict) -> Iterable[str]:
         yield f"For predicted volumes delete their index: {', '.join(indices)}."
     if folders := verdict.damaged_copies:
         yield f"For the page and exported cases delete their folder: {', '.join(folders)}."
-    if any(name.startswith(DATA) for name in damaged):
+    if any(name.startswith((DATA, EXTERNAL)) for name in damaged):
         yield "For changed input data delete nothing: the command sees that it changed."
 
 
@@ -151,7 +157,10 @@ def _list(heading: str, names: list[str]) -> Iterable[str]:
 
 
 def _plain(name: str) -> str:
-    return f"{name.removeprefix(DATA)} (input data)" if name.startswith(DATA) else name
+    for prefix, kind in ((DATA, "input data"), (EXTERNAL, "predicted elsewhere")):
+        if name.startswith(prefix):
+            return f"{name.removeprefix(prefix)} ({kind})"
+    return name
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from benchmarks.errors import InputError
 from benchmarks.plain_yaml import Document, Settings, each_once, file_name
 
 FOLDER = Path(__file__).parent
-RENAMED = {"results.entries": "results.methods"}  # old keys that users may have in their files
+# Old keys that users may have in their files.
+RENAMED = {"results.entries": "results.methods", "results.segmentor": "results.segmentors"}
 # Not from `scoring`, whose changes would then retrain all methods.
 ProtocolName = Annotated[str, file_name(FOLDER / "protocols")]
 Count = Annotated[int, Field(ge=1, le=10**6)]
@@ -133,8 +134,10 @@ class Results(Settings):
     Attributes
     ----------
     methods : names such as `cutgan` and `maf_net.joint`; null means all: every folder below
-        `methods/`, with the variants that the paper's tables name. Floors and ceilings always run.
-    segmentor : the method that segments behind every synthesis.
+        `methods/`, with the variants that the paper's tables name or that say `default: true`.
+        Floors and ceilings always run.
+    without : folders below `methods/` that `methods: null` leaves out.
+    segmentors : the methods that segment behind every synthesis, each with rows of its own.
     params : by method, the parameters that differ from the defaults in its `method.yaml`.
     protocols : names of files in `benchmarks/protocols/`.
     conventions : whether to score under those of `conventions.yaml` too, for Table VII.
@@ -145,7 +148,10 @@ class Results(Settings):
     slices: Slices = Slices()
     training: Training = Training()
     methods: tuple[str, ...] | None = None
-    segmentor: str = "unet"
+    without: Annotated[tuple[str, ...], AfterValidator(each_once)] = ()
+    segmentors: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(each_once)] = (
+        "unet",
+    )
     params: dict[str, dict[str, Any]] = Field(default={})
     protocols: Annotated[
         tuple[ProtocolName, ...], Field(min_length=1), AfterValidator(each_once)
@@ -188,23 +194,35 @@ class Speed(Settings):
 
 
 class Benchmark(Settings):
-    """A benchmark file, with the name that its results go by."""
+    """A benchmark file, with the name that its results go by.
 
+    Attributes
+    ----------
+    extends : the benchmark whose settings this one's replace, by its name or path.
+    """
+
+    extends: str | None = None
     title: Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
     cohort: Cohort
     results: Results = Results()
     speed: Speed = Speed()
     _document: Document = PrivateAttr()
+    _own: int = PrivateAttr(0)  # how many paths of the document are those of extended files
 
     @computed_field
     @property
     def name(self) -> str:
         """The name that its results go by: the file's, and the scale's."""
-        return "-".join(path.stem for path in self._document.paths)
+        return "-".join(path.stem for path in self._document.paths[self._own :])
+
+    @property
+    def file_name(self) -> str:
+        """The name of the benchmark file alone, as `--config benchmark=` takes it."""
+        return self._document.paths[self._own].stem
 
     @property
     def paths(self) -> list[Path]:
-        """The benchmark file, and the scale's if there is one."""
+        """The files that it extends, the benchmark file, and the scale's if there is one."""
         return self._document.paths
 
     def where(self, *keys: str) -> str:
@@ -233,11 +251,11 @@ def load(
     InputError : no such file, not YAML, an unknown key or a value out of range; with file, line,
         key, what was found and what to write instead.
     """
-    paths = [_find(benchmark, FOLDER), *([_find(scale, FOLDER / "scales")] if scale else [])]
-    document = Document(*paths)
+    files = _extended(_find(benchmark, FOLDER))
+    document = Document(*files, *([_find(scale, FOLDER / "scales")] if scale else []))
     content = document.content
     if not isinstance(content, dict):
-        raise InputError(f"{paths[0]}: expected keys and values, found {content!r:.200}.")
+        raise InputError(f"{files[-1]}: expected keys and values, found {content!r:.200}.")
     if "name" in content:
         where = document.where(["name"])
         raise InputError(f"{where}: remove this key; a benchmark goes by its file's name.")
@@ -245,7 +263,7 @@ def load(
     if given and isinstance(content.setdefault("cohort", {}), dict):
         content["cohort"] |= given
     loaded = document.validated(Benchmark, RENAMED)
-    loaded._document = document
+    loaded._document, loaded._own = document, len(files) - 1
     return loaded
 
 
@@ -255,6 +273,26 @@ def schema() -> dict[str, Any]:
     `benchmarks/benchmark.schema.json` holds it; a test keeps the two in step.
     """
     return Benchmark.model_json_schema()
+
+
+def _extended(path: Path) -> list[Path]:
+    """Return the files that a benchmark file extends, the first of them first, then itself."""
+    files = [path]
+    while (document := Document(files[0])).content and isinstance(document.content, dict):
+        name = document.content.get("extends")
+        if not isinstance(name, str):
+            break
+        try:
+            before = _find(name, FOLDER)
+        except InputError as error:
+            raise InputError(f"{document.where(['extends'])}: {error}") from None
+        if before.resolve() in {file.resolve() for file in files}:
+            raise InputError(
+                f"{document.where(['extends'])}: {name} extends this file itself. Remove one of "
+                "the two keys."
+            )
+        files.insert(0, before)
+    return files
 
 
 def _find(name: str, folder: Path) -> Path:

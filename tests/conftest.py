@@ -16,9 +16,10 @@ from repository import ROOT
 # Files whose tests start Snakemake, SLURM or a browser, or train for minutes; the longest first, so
 # that no worker is left with one of them in the end.
 SLOW = (
-    "test_pipeline", "test_conda", "test_rerunning", "test_extending", "test_corpus", "test_speed",
-    "test_slurm", "test_machine", "test_page", "test_fuzz", "test_kills", "test_manifest",
-    "test_figures", "test_phantom", "test_reduced_precision", "test_planning",
+    "test_pipeline", "test_entries", "test_conda", "test_rerunning", "test_extending",
+    "test_corpus", "test_speed", "test_slurm", "test_machine", "test_page", "test_fuzz",
+    "test_kills", "test_manifest", "test_figures", "test_external", "test_phantom",
+    "test_reduced_precision", "test_planning",
 )  # fmt: skip
 
 

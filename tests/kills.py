@@ -4,8 +4,8 @@
 
 A round begins with nothing made. Snakemake is started, something of it is killed after a random
 time, and the same command is given again, until it ends well. Then every table must be, byte for
-byte, that of a run that nobody disturbed. Only what a training took, in seconds and in memory,
-may differ: of Table IV what counts is compared.
+byte, that of a run that nobody disturbed. Only what trainings and syntheses took, in seconds and in
+memory, may differ: of Table IV what counts is compared.
 """
 
 import argparse

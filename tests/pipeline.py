@@ -20,6 +20,7 @@ results:
     batch: 2
     steps_per_epoch: 8
     epochs: {synthesis: 1, segmentation: 3, joint: 3}
+  without: [latent_correlation, mgp_vae, res_unet, resvit]
   params:
     cyclegan: {width: 2}
     drit: {width: 4, content_stages: 1}
@@ -27,6 +28,8 @@ results:
     cutgan: {width: 2, head_features: 8}
     maf_net: {width: 2, head_features: 8, unet_width: 4, unet_rate: 0.01}
     unet: {width: 4, learning_rate: 0.01}
+    unet_l1: {width: 2, halvings: 4, most_blocks: 1}
+    yoda: {width: 4, noise_side: 64}
 speed: {device: cpu, threads: 1}
 """
 # The fewest jobs that include one of every rule.
@@ -55,6 +58,8 @@ RUNS = [
     "cyclegan+unet",
     "drit",
     "drit+unet",
+    "empty",
+    "empty+unet",
     "maf_net",
     "maf_net+unet",
     "maf_net.average",
@@ -65,7 +70,17 @@ RUNS = [
     "real_t1ce",
     "real_t1ce+unet",
     "unet",
+    "unet_l1",
+    "unet_l1+unet",
+    "yoda",
+    "yoda+unet",
+    "yoda.ddim10",
+    "yoda.ddim10+unet",
 ]
+SYNTHESES = [run for run in RUNS if run != "unet" and "+" not in run]
+UNTRAINED = ["copy_t1", "empty", "real_t1ce", "yoda.ddim10"]
+# Their T1ce is segmented by the ceiling's segmentor too.
+FROZEN = [f"{run}+unet.frozen" for run in SYNTHESES if run != "real_t1ce"]
 _DIGESTS = """
 import json
 from workflow.dag import Dag

@@ -87,7 +87,7 @@ def test_data_for_the_phantom_is_refused(tmp_path):
 
 
 def test_unknown_benchmark_lists_the_known_ones():
-    with pytest.raises(InputError, match="brats2020, phantom"):
+    with pytest.raises(InputError, match="brats2020, brats2020_all, phantom, phantom_all"):
         load("brats2021")
 
 
@@ -110,7 +110,30 @@ def test_a_scale_replaces_single_settings(tmp_path):
 def test_where_names_the_nearest_line_that_exists(tmp_path):
     benchmark = load(write(tmp_path, GOOD + "results:\n  params:\n    unet: {width: 4}\n"))
     assert "line 5" in benchmark.where("results", "params", "unet", "width")
-    assert "line 3" in benchmark.where("results", "segmentor")
+    assert "line 3" in benchmark.where("results", "segmentors")
+
+
+def test_a_benchmark_extends_another(tmp_path):
+    (tmp_path / "base.yaml").write_text(GOOD + "results: {slices: {step: 2}, seeds: [1]}\n")
+    path = write(tmp_path, f"extends: {tmp_path / 'base.yaml'}\nresults: {{seeds: [7]}}\n")
+    scale = tmp_path / "tiny.yaml"
+    scale.write_text("results: {slices: {crop: 64}}\n")
+    benchmark = load(path, scale=str(scale))
+    assert benchmark.results.seeds == (7,)
+    assert (benchmark.results.slices.step, benchmark.results.slices.crop) == (2, 64)
+    assert benchmark.name == "mine-tiny" and benchmark.file_name == "mine"
+    assert "base.yaml, line" in benchmark.where("results", "slices", "step")
+
+
+def test_a_benchmark_does_not_extend_itself(tmp_path):
+    (tmp_path / "base.yaml").write_text(f"extends: {tmp_path / 'mine.yaml'}\n{GOOD}")
+    message = fault(tmp_path, f"extends: {tmp_path / 'base.yaml'}\n")
+    assert "base.yaml, line 1, `extends`" in message and "Remove one" in message
+
+
+def test_what_is_extended_exists(tmp_path):
+    message = fault(tmp_path, f"extends: phantum\n{GOOD}")
+    assert "mine.yaml, line 1, `extends`" in message and "phantom_all" in message
 
 
 def test_an_old_key_is_named_with_its_new_name(tmp_path):

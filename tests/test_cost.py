@@ -1,16 +1,34 @@
-"""The table of what trainings took, from made-up costs, against sums worked out by hand."""
+"""What trainings and syntheses took: how it is measured, and its table against sums by hand."""
 
 import json
 import re
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_up_scores import COHORT, check_latex, cost_frame, made_up_results, write_table
+from made_up import write_cohort
+from made_up_scores import (
+    COHORT,
+    check_latex,
+    cost_frame,
+    made_up_results,
+    prediction_cost_frame,
+    write_table,
+)
 
 from benchmarks.errors import InputError
-from benchmarks.reporting.costs import COLUMNS, cost_table, hours, read_costs
+from benchmarks.reporting.costs import (
+    COLUMNS,
+    cost_table,
+    hours,
+    read_costs,
+    read_prediction_costs,
+)
 from benchmarks.reporting.rows import Row
+from workflow import inference
+from workflow.__main__ import main as workflow
 
 GPU = "NVIDIA H200"
 
@@ -50,19 +68,26 @@ def cost(run, seed=0, updates=100, images=400, wall=60.0, core=90.0, memory=10**
     return [run, seed, updates, images, wall, core, memory, device, 2_500_000]
 
 
-def costs_of(*lines, rows=ROWS):
-    return made_up_results(rows=rows, costs=cost_frame(*lines))
+def predicted(run, seed=0, seconds=2.0, memory=10**9, device=GPU, slices=155 * 4):
+    return [run, seed, 4, slices, seconds, memory, device, 2, 16]
 
 
-def block(name, *lines, rows=ROWS):
+def costs_of(*lines, rows=ROWS, predictions=()):
+    """Results of these costs of trainings and of syntheses."""
+    syntheses = prediction_cost_frame(*predictions)
+    return made_up_results(rows=rows, costs=cost_frame(*lines), prediction_costs=syntheses)
+
+
+def block(name, *lines, rows=ROWS, predictions=()):
     """The rows of a block by run."""
-    return cost_table(costs_of(*lines, rows=rows), name).set_index("run")
+    results = costs_of(*lines, rows=rows, predictions=predictions)
+    return cost_table(results, name).set_index("run")
 
 
 @pytest.fixture
 def written(tmp_path):
-    def texts(*lines, rows=ROWS):
-        return write_table(tmp_path, "table4_cost", costs_of(*lines, rows=rows))
+    def texts(*lines, **given):
+        return write_table(tmp_path, "table4_cost", costs_of(*lines, **given))
 
     return texts
 
@@ -137,10 +162,12 @@ def test_only_seeds_of_which_all_is_there_count():
 
 def test_rows_without_a_cost_say_why(written):
     text = written(cost("cutgan"), cost("unet"))[".md"]
-    assert cells(text, "floor: T1 copied") == ["not trained", *["–"] * 6]
-    assert cells(text, "ceiling: Real T1ce") == ["not trained", *["–"] * 6]
-    assert cells(text, "CycleGAN") == cells(text, "CycleGAN + UNet") == ["failed", *["–"] * 6]
-    assert cells(text, "My_method") == ["not run here", *["–"] * 6]
+    assert cells(text, "floor: T1 copied") == ["not trained", *["–"] * 8]
+    assert cells(text, "ceiling: Real T1ce") == ["not trained", *["–"] * 8]
+    assert cells(text, "CycleGAN") == ["failed", *["–"] * 8]
+    assert cells(text, "CycleGAN + UNet") == ["failed", *["–"] * 6]
+    assert cells(text, "My_method") == ["not run here", *["–"] * 8]
+    assert "s per volume:" not in text
     assert "- CycleGAN failed: loss G is NaN.\n" in text
     assert "- CycleGAN + UNet failed: it builds on cyclegan, which failed.\n" in text
 
@@ -156,12 +183,12 @@ def test_numbers_are_readable(written):
         cost("maf_net"),
         cost("maf_net.joint", wall=120.0),
     )[".md"]
-    assert text.startswith(f"# Table IV. Cost of training: {COHORT}.\n")
+    assert text.startswith(f"# Table IV. Cost of training and of synthesis: {COHORT}.\n")
     assert "**" not in text
     unet = ["1", "25,800", "103,200", GPU, "1.50", "22.34", "2.50"]
     assert cells(text, "UNet") == unet
     assert cells(text, "MAF-Net, joint")[4] == "0.0500"
-    assert "- MAF-Net, joint continues MAF-Net, whose cost is included.\n" in text
+    assert "- MAF-Net, joint continues MAF-Net, whose training is included.\n" in text
     assert "- The segmentor of MAF-Net, joint is trained along" in text
     assert re.findall("^## (.*)", text, re.M) == [
         "Generators: they synthesise T1ce.",
@@ -176,15 +203,71 @@ def test_several_batches_an_update_are_told(written):
     ]
 
 
+def test_a_synthesis_has_its_own_cost(written):
+    predictions = [
+        predicted("copy_t1", seconds=0.01234, memory=400_000_000),
+        predicted("maf_net", seconds=9.0, memory=9 * 10**9),
+        predicted("maf_net.joint", 0, seconds=2.0, memory=2 * 10**9),
+        predicted("maf_net.joint", 1, seconds=3.0, memory=10**9),
+    ]
+    trained = [cost(run, seed) for run in ("maf_net", "maf_net.joint") for seed in (0, 1)]
+    text = written(*trained, predictions=predictions)[".md"]
+    assert cells(text, "floor: T1 copied") == ["not trained", *["–"] * 6, "0.0123", "0.40"]
+    assert cells(text, "MAF-Net, joint")[-2:] == ["2.50", "2.00"], "not its own, over its seeds"
+    assert cells(text, "MAF-Net")[-2:] == ["9.00", "9.00"]
+    assert "median volume, of 155 slices, from" in text
+    assert f"- Syntheses: all on {GPU} (threads: 2, inference_batch: 16).\n" in text
+    segmentors = text.partition("## Segmentors")[2].partition("\n- ")[0]
+    assert "volume" not in segmentors and "prediction" not in segmentors
+
+
+def test_devices_of_syntheses_are_told_apart(written):
+    slower = predicted("copy_t1", device="CPU", slices=150 * 4)
+    text = written(predictions=[slower, predicted("cutgan"), predicted("drit")])[".md"]
+    settings = "(threads: 2, inference_batch: 16)"
+    said = f"- Syntheses: T1 copied on CPU {settings}; DRIT++, CUTGAN on {GPU} {settings}.\n"
+    assert said in text and "of 150 to 155 slices" in text
+
+
+def test_who_predicts_with_the_weights_of_another_shows_its_training(written):
+    rows = [*ROWS, row("drit.mean", "DRIT++, mean", trained=False, predicts_with="drit")]
+    frozen = "copy_t1+unet.frozen"
+    rows.append(
+        row(frozen, "frozen", "floor", trained=False, frozen=True, predicts_with="real_t1ce+unet")
+    )
+    lines = cost("drit", wall=3600), cost("real_t1ce+unet", wall=1800)
+    text = written(*lines, rows=rows, predictions=[predicted("drit.mean", seconds=70.0)])[".md"]
+    assert cells(text, "DRIT++, mean")[:2] == ["1", "100"]
+    assert cells(text, "DRIT++, mean")[-2:] == ["70.0", "1.00"]
+    assert "- DRIT++, mean predicts with the weights of DRIT++, whose training is" in text
+    assert "| floor: frozen" not in text and "- A frozen segmentor is the ceiling's" in text
+    taken = hours(costs_of(*lines, rows=rows).whole)
+    assert (taken["drit.mean"], taken[frozen]) == (1, 0.5)
+
+
+def test_an_external_method_was_trained_elsewhere(written):
+    external = Row("theirs", "Theirs", "method", "external", tasks=("synthesis",), trained=False)
+    rows = [*ROWS, external, Row("masks", "Masks", "method", "external", ("segmentation",), False)]
+    text = written(rows=rows)[".md"]
+    assert cells(text, "Theirs") == ["trained elsewhere", *["–"] * 8]
+    assert cells(text, "Masks") == ["trained elsewhere", *["–"] * 6]
+    assert not {"theirs", "masks"} & hours(costs_of(rows=rows)).keys()
+
+
 def test_the_csv_has_raw_numbers(tmp_path, written):
     lines = cost("unet", updates=25_800_001, memory=22_345_678_901, wall=5400.5), cost("cutgan")
-    written(*lines)
+    written(*lines, predictions=[predicted("cutgan", seconds=1.23456, memory=12_345_678_901)])
     rows = pd.read_csv(tmp_path / "table4_cost.csv")
     assert set(rows["cohort"]) == {COHORT}
     assert list(rows["block"].unique()) == ["generators", "segmentors"]
     unet = rows[rows["run"] == "unet"].iloc[0]
     assert (unet["updates"], unet["memory_bytes"]) == (25_800_001, 22_345_678_901)
     assert (unet["wall_seconds"], unet["parameters"]) == (5400.5, 2_500_000)
+    assert pd.isna(unet["volume_seconds"])
+    cutgan = rows.set_index("run").loc["cutgan"]
+    assert (cutgan["volumes"], cutgan["slices"], cutgan["volume_seconds"]) == (4, 620, 1.23456)
+    assert cutgan["prediction_memory_bytes"] == 12_345_678_901
+    assert cutgan["predicted_on"] == f"{GPU} (threads: 2, inference_batch: 16)"
     assert ",25800001," in (tmp_path / "table4_cost.csv").read_text()
 
 
@@ -219,6 +302,8 @@ def test_json_cells_can_be_sorted(written):
 def test_costs_of_an_unknown_run_are_an_error():
     with pytest.raises(InputError, match=r"cost files of gone, which this benchmark does not list"):
         block("generators", cost("gone"))
+    with pytest.raises(InputError, match=r"cost files of gone, which this benchmark does not list"):
+        block("generators", predictions=[predicted("gone")])
 
 
 @pytest.fixture
@@ -263,3 +348,68 @@ def test_wrong_columns_and_a_second_cost_are_named(cost_file, tmp_path):
         read_costs(twice)
     with pytest.raises(InputError, match=r"absent\.csv: cannot be read as a cost table"):
         read_costs([tmp_path / "absent.csv"])
+
+
+MINE = """
+title: made up
+cohort: {source: brats, path: data}
+results:
+  methods: [copy_t1]
+  split: {fractions: [1, 1, 1], seed: 0}
+  slices: {crop: 32, downsample: 2, step: 1}
+  protocols: [strict]
+  conventions: false
+speed: {device: cpu, threads: 1, inference_batch: 5}
+"""
+FLOOR = Path("results/runs/mine/copy_t1/seed0")
+
+
+def do(verb: str, *arguments: str) -> int:
+    return workflow([verb, "--benchmark", "mine.yaml", *arguments])
+
+
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    """Three prepared patients, one of each part of the split, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(MINE, encoding="utf-8")
+    patients = ["P0", "P1", "P2"]
+    write_cohort(Path("data"), patients)
+    assert not any(do("prepare", "--patient", patient) for patient in patients)
+    assert do("split") == 0
+
+
+def test_a_synthesis_measures_its_median_volume(prepared, monkeypatch):
+    """Its index, by whose content Snakemake compares, is the same whatever it took."""
+    synthesize, calls = inference.synthesize, []
+
+    def warming_up(*arguments):
+        calls.append(arguments)
+        time.sleep(1.0 if len(calls) == 1 else 0.1)
+        return synthesize(*arguments)
+
+    monkeypatch.setattr(inference, "synthesize", warming_up)
+    assert do("synthesize", "--run", "copy_t1", "--seed", "0") == 0
+    [took] = read_prediction_costs([FLOOR / "t1ce_cost.csv"]).to_dict("records")
+    assert 0.1 < took.pop("seconds") < 1, "not the median volume"
+    assert took.pop("memory_bytes") > 10**7
+    assert took == {
+        "run": "copy_t1", "seed": 0, "volumes": 3, "slices": 3 * 8, "device": "CPU", "threads": 1,
+        "inference_batch": 5,
+    }  # fmt: skip
+    index = (FLOOR / "t1ce.json").read_bytes()
+    assert do("synthesize", "--run", "copy_t1", "--seed", "0") == 0
+    assert (FLOOR / "t1ce.json").read_bytes() == index
+
+
+@pytest.mark.parametrize("verb", ["tabulate", "manifest"])
+def test_a_missing_cost_of_a_synthesis_is_named(prepared, capsys, verb):
+    """As in results that were made before it was measured."""
+    assert not any(do(verb, "--run", "copy_t1", "--seed", "0") for verb in ("synthesize", "score"))
+    assert do(verb) == 0
+    (FLOOR / "t1ce_cost.csv").unlink()
+    capsys.readouterr()
+    assert do(verb) == 2
+    said = capsys.readouterr().err
+    assert f"There is no {FLOOR}/t1ce_cost.csv" in said
+    assert "python -m workflow synthesize --run copy_t1 --seed 0" in said

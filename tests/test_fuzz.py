@@ -192,7 +192,7 @@ SETTINGS = st.recursive(
     max_leaves=5,
 )
 KEYS = ["title", "cohort", "results", "speed", "results.seeds", "results.split", "results.slices",
-        "results.training", "results.methods", "results.segmentor", "results.params",
+        "results.training", "results.methods", "results.segmentors", "results.params",
         "results.protocols", "results.split.fractions", "results.slices.crop",
         "results.params.unet", "speed.threads", "cohort.seed", "cohort.path",
         "cohort.source"]  # fmt: skip

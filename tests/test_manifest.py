@@ -60,7 +60,7 @@ def do(*arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The results of a floor and a ceiling on six made-up patients, and their manifest."""
+    """The results of floors and a ceiling on six made-up patients, and their manifest."""
     folder = tmp_path_factory.mktemp("made")
     (folder / "mine.yaml").write_text(MINE)
     patients = [f"P{n}" for n in range(6)]
@@ -71,11 +71,14 @@ def made(tmp_path_factory):
         for patient in patients:
             do("prepare", "--patient", patient)
         do("split")
-        for run in ("copy_t1", "real_t1ce"):
+        for run in ("copy_t1", "empty", "real_t1ce"):
             do("synthesize", "--run", run, "--seed", "0")
             do("score", "--run", run, "--seed", "0")
             for verb in ("train", "segment", "score"):
                 do(verb, "--run", f"{run}+unet", "--seed", "0")
+        for run in ("copy_t1", "empty"):
+            for verb in ("segment", "score"):
+                do(verb, "--run", f"{run}+unet.frozen", "--seed", "0")
         do("tabulate")
         do("manifest")
         do("export", "--run", "copy_t1", "--seed", "0")
@@ -146,6 +149,8 @@ def test_what_it_says(here):
     assert len(manifest.checks) >= 10
     assert manifest.runs["copy_t1+unet"]["0"]["cost"]["updates"] == 1
     assert manifest.runs["copy_t1"]["0"]["cost"] is None
+    assert manifest.runs["copy_t1"]["0"]["prediction_cost"]["volumes"] == 6
+    assert manifest.runs["copy_t1+unet"]["0"]["prediction_cost"] is None
     written = set(manifest.files) | set(manifest.arrays)
     for folder in ("store", "tables"):
         assert {p.as_posix() for p in Path(f"results/{folder}").rglob("*.*")} <= written
@@ -208,6 +213,13 @@ def test_changed_costs_reach_the_table_of_costs_alone(verify):
     assert {Path(name).stem for name in stale} == {"table4_cost"}
 
 
+def test_the_cost_of_a_synthesis_reaches_the_table_of_costs_alone(verify):
+    flip(RUNS / "copy_t1/seed0/t1ce_cost.csv")
+    code, text = verify()
+    assert code == 1
+    assert {Path(name).stem for name in section(text, "No longer follow")} == {"table4_cost"}
+
+
 def patient_in(split: str) -> str:
     lines = Path("results/store/mine/split.csv").read_text(encoding="utf-8").splitlines()
     return next(line.split(",")[0] for line in lines if line.endswith(f",{split}"))
@@ -238,7 +250,10 @@ def test_changed_weights(verify):
     assert code == 1
     assert section(text, f"No longer follow from their inputs, because of {path}")
     again = section(text, "Steps to run again")
-    assert again == ["segment real_t1ce+unet, seed 0", "score real_t1ce+unet, seed 0"]
+    # The ceiling's segmentor is the frozen one of the others.
+    behind = ["real_t1ce+unet", "copy_t1+unet.frozen", "empty+unet.frozen"]
+    expected = {f"{verb} {run}, seed 0" for verb in ("segment", "score") for run in behind}
+    assert set(again) == expected
 
 
 def test_a_changed_volume(verify):
@@ -613,20 +628,26 @@ def test_a_file_that_was_edited_before_the_manifest_was_written(verify):
     assert verify()[0] == 1
 
 
-MEASURED = ["scores.csv", "cost.csv", "history.csv", "seg.json"]
+MEASURED = [
+    "copy_t1/seed0/t1ce_cost.csv",
+    "copy_t1+unet/seed0/scores.csv",
+    "copy_t1+unet/seed0/cost.csv",
+    "copy_t1+unet/seed0/history.csv",
+    "copy_t1+unet/seed0/seg.json",
+]
 
 
 @pytest.mark.parametrize("name", MEASURED)
 @pytest.mark.parametrize("verb", ["tabulate", "draw", "page", "manifest"])
 def test_no_table_figure_or_page_is_made_of_a_changed_file(here, capsys, name, verb):
     """Whatever its date, and though it reads well: one digit is another one."""
-    path = RUNS / "copy_t1+unet/seed0" / name
+    path = RUNS / name
     text = path.read_text()
     path.write_text(re.sub(r"\d(?=\D*$)", lambda digit: str((int(digit[0]) + 1) % 10), text))
     before = {path: path.stat().st_mtime_ns for path in Path("results").rglob("*")}
     assert path.read_text() != text and workflow([verb, "--benchmark", "mine.yaml"]) == 2
     said = capsys.readouterr().err
-    assert f"{path} was changed after `" in said and "copy_t1+unet, seed 0" in said
+    assert f"{path} was changed after `" in said and f"{path.parts[3]}, seed 0" in said
     assert "Delete it, and run the same command again." in said
     assert before == {path: path.stat().st_mtime_ns for path in Path("results").rglob("*")}
 
@@ -673,7 +694,7 @@ def test_every_job_says_which_python_ran_it(here):
     verbs = {
         path.relative_to("results/records/mine").parts[0].removesuffix(".json") for path in jobs
     }
-    assert verbs == VERBS.keys() - {"simulate", "draw", "show", "check"}
+    assert verbs == VERBS.keys() - {"simulate", "ingest", "draw", "show", "check"}
     assert {job["python"] for job in jobs.values()} == {sys.executable}
     assert all(job["steps"] for job in jobs.values())
     assert sys.executable not in MANIFEST.read_text(encoding="utf-8")
@@ -747,6 +768,9 @@ def test_a_job_waits_for_one_that_outlived_its_snakemake(verify):
         said = job.communicate()[1]
         assert job.returncode == 0, said
     assert not list(RUNS.rglob("failed-*"))
+    # A volume took another time.
+    do("tabulate")
+    do("manifest")
     assert verify()[0] == 0
 
 

@@ -43,7 +43,48 @@ def test_floor_and_ceiling_are_rows_too(phantom):
 def test_the_synthesis_phase_is_shared(phantom):
     assert phantom["maf_net.joint"].continues == "maf_net"
     assert phantom["maf_net+unet"].upstream == "maf_net"
-    assert [name for name in phantom.runs if name.startswith("cutgan")] == ["cutgan", "cutgan+unet"]
+    names = [name for name in phantom.runs if name.startswith("cutgan")]
+    assert names == ["cutgan", "cutgan+unet", "cutgan+unet.frozen"]
+
+
+def test_a_frozen_segmentor_is_the_ceilings(phantom):
+    frozen = phantom["cutgan+unet.frozen"]
+    assert frozen.upstream == "cutgan" and frozen.predicts_with == "real_t1ce+unet"
+    assert frozen.makes == ("seg",) and not frozen.trained and frozen.channels == 4
+    behind = {run.upstream for run in phantom.runs.values() if run.frozen}
+    first = {run.name for run in phantom.runs.values() if "t1ce" in run.makes}
+    assert behind == first - {"real_t1ce"} and "maf_net.joint" in behind
+
+
+def test_t1ce_is_predicted_for_all_patients_where_a_segmentor_trains_on_it(phantom):
+    assert phantom.trains_on(phantom["cutgan"])
+    assert not phantom.trains_on(phantom["maf_net.joint"])
+
+
+def test_every_segmentor_has_its_runs(tmp_path):
+    text = "results: {methods: [cutgan], segmentors: [unet, res_unet]}\n"
+    names = [name for name in plan(tmp_path, text).runs if name.startswith("cutgan")]
+    assert names == [
+        "cutgan",
+        "cutgan+unet",
+        "cutgan+res_unet",
+        "cutgan+unet.frozen",
+        "cutgan+res_unet.frozen",
+    ]
+
+
+def test_a_benchmark_may_leave_methods_out(tmp_path):
+    whole, less = plan(tmp_path), plan(tmp_path, "results: {without: [cutgan, yoda]}\n")
+    assert {"cutgan", "yoda", "yoda.ddim10"} <= set(whole.runs)
+    assert not {name for name in less.runs if name.startswith(("cutgan", "yoda"))}
+    assert {"CUTGAN", "YODA"} == set(less.left_out()) and whole.left_out() == []
+
+
+def test_a_variant_that_only_predicts_is_not_trained(tmp_path):
+    one = plan(tmp_path, "results: {methods: [yoda.ddim10]}\n")
+    assert list(one.runs)[:2] == ["yoda", "yoda+unet"]
+    assert one["yoda.ddim10"].predicts_with == "yoda" and not one["yoda.ddim10"].trained
+    assert one["yoda.ddim10+unet"].trained
 
 
 def test_channels(phantom):
@@ -69,8 +110,14 @@ def test_chosen_methods_bring_what_they_continue(tmp_path):
         # A table without floor and ceiling says little.
         "copy_t1",
         "copy_t1+unet",
+        "empty",
+        "empty+unet",
         "real_t1ce",
         "real_t1ce+unet",
+        "maf_net+unet.frozen",
+        "maf_net.joint+unet.frozen",
+        "copy_t1+unet.frozen",
+        "empty+unet.frozen",
     ]
 
 
@@ -79,7 +126,14 @@ def test_chosen_methods_bring_what_they_continue(tmp_path):
     [
         ("results:\n  methods: [cutgam]\n", ["line 4", "methods/cutgam", "Did you mean `cutgan`?"]),
         ("results:\n  params: {cutgam: {}}\n", ["line 4", "results.params.cutgam", "cutgan"]),
-        ("results:\n  segmentor: cutgan\n", ["line 4", "results.segmentor", "segmentation"]),
+        ("results:\n  segmentors: [cutgan]\n", ["line 4", "results.segmentors", "segmentation"]),
+        ("results:\n  segmentor: unet\n", ["line 4", "results.segmentor", "results.segmentors"]),
+        ("results:\n  without: [empty]\n", ["line 4", "remove `empty`", "always run"]),
+        ("results:\n  without: [cutgam]\n", ["line 4", "Did you mean `cutgan`?"]),
+        (
+            "results:\n  methods: [drit]\n  without: [cutgan]\n",
+            ["line 5", "results.without", "Remove one"],
+        ),
         (
             "results:\n  params:\n    unet: {widht: 8}\n",
             ["line 5", "widht", "Did you mean `width`"],
@@ -123,6 +177,7 @@ def test_a_parameter_makes_its_own_method_stale_alone(tmp_path):
     assert changed(digests(plan(tmp_path)), digests(plan(tmp_path, text))) == {
         "cutgan",
         "cutgan+unet",
+        "cutgan+unet.frozen",
     }
 
 
@@ -136,7 +191,7 @@ def test_a_continued_run_makes_its_followers_stale(tmp_path):
     text = "results: {training: {epochs: {synthesis: 2}}}\n"
     stale = changed(digests(plan(tmp_path)), digests(plan(tmp_path, text)))
     assert "maf_net.joint" in stale and "maf_net+unet" in stale
-    assert not stale & {"unet", "copy_t1+unet", "real_t1ce+unet"}
+    assert not stale & {"unet", "copy_t1+unet", "real_t1ce+unet", "copy_t1+unet.frozen"}
 
 
 def test_seeds_are_trainings_of_their_own(phantom):

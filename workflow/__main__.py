@@ -74,7 +74,7 @@ def _interrupted(number: int, frame: object) -> None:
 
 @contextmanager
 def _alone(
-    benchmark: Benchmark, verb: str, run: str = "", seed: int = 0, patient: str = ""
+    benchmark: Benchmark, verb: str, run: str = "", seed: int = 0, kind: str = "", patient: str = ""
 ) -> Iterator[None]:
     """Let one process at a time do a verb on which a row depends, and record its failure.
 
@@ -90,7 +90,7 @@ def _alone(
     folder = Layout(benchmark.name).run(known.name, seed)
     with (
         exclusive(folder.lock(verb), f"running `{verb}` in {folder.path}"),
-        record_failure(folder.failure(verb)),
+        record_failure(folder.failure(verb, kind)),
     ):
         yield
 

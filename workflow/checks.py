@@ -54,6 +54,11 @@ def all_checks(plan: Plan, status: Status) -> Iterator[Check]:
     )
     yield check("no run learned from, or was chosen by, a test patient", _leaks(indices, test))
     yield check(
+        "every external method has declared the patients that it was trained on",
+        dict.fromkeys(_undeclared(indices)),
+        critical=False,
+    )
+    yield check(
         "every run was given the modalities in the order in which it learned them",
         _reordered(indices),
     )
@@ -136,10 +141,16 @@ def _leaks(indices: Indices, test: set[str]) -> Iterator[str]:
             yield from (f"{_name(pair)}: {name} ({split})" for name in sorted(test & {*patients}))
 
 
+def _undeclared(indices: Indices) -> Iterator[str]:
+    for pair, _, index in indices:
+        if pair[0].kind == "external" and not index["learned"]["patients"]:
+            yield _name(pair)
+
+
 def _reordered(indices: Indices) -> Iterator[str]:
     for pair, _, index in indices:
         learned, given = index["learned"]["inputs"], list(pair[0].inputs)
-        if learned != given:
+        if learned != given and pair[0].kind != "external":
             yield f"{_name(pair)} learned {', '.join(learned)} and is given {', '.join(given)}"
 
 
@@ -162,7 +173,9 @@ def _infinite(layout: Layout, scored: list[Pair]) -> Iterator[str]:
 def _constant(indices: Indices) -> Iterator[str]:
     for pair, kind, index in indices:
         for patient, seen in index["seen"].items() if kind == "t1ce" else ():
-            if seen["deviation"] is not None and seen["deviation"] < CONSTANT:
+            deviation = seen["deviation"]
+            empty = pair[0].kind == "control" and deviation == 0  # on purpose
+            if deviation is not None and deviation < CONSTANT and not empty:
                 yield f"{_name(pair)}: {patient}"
 
 
@@ -188,7 +201,8 @@ def _miscounts(layout: Layout, patients: int) -> Iterator[str]:
 def _miscounted(lines: list[dict[str, str]], patients: int) -> Iterator[str]:
     """Rows whose numbers are of fewer patients, or leave one out without saying so."""
     for row in lines:
-        if not row.get("patients") or row.get("status"):
+        # A correlation is of no run, and of the patients that all its methods share.
+        if not row.get("patients") or row.get("status") or row.get("run") == "":
             continue
         if int(row["patients"]) != patients:
             yield f"{row['run']} has n {row['patients']}"

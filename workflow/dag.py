@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shlex
 from dataclasses import asdict
 from itertools import chain
@@ -15,6 +16,7 @@ from benchmarks.reporting.published import read_published
 from benchmarks.scoring.conventions import read_conventions
 from benchmarks.scoring.metric import read_metrics
 from benchmarks.scoring.protocol import metric_modules
+from workflow import external
 from workflow.cohort import assign, patient_files
 from workflow.fingerprint import ROOT
 from workflow.gpus import count_gpus
@@ -54,7 +56,9 @@ class Dag:
         self.plan = Plan(self.benchmark)
         self.files = patient_files(self.benchmark)
         check_origin(self.benchmark)
-        assign(self.benchmark, self.files)  # complains now rather than when all are prepared
+        # Complains now rather than when all are prepared.
+        rows, runs = assign(self.benchmark, self.files), self.plan.runs.values()
+        external.warn([run.method for run in runs if run.kind == "external"], rows)
         self.simulated = load_source(self.benchmark.cohort.source).simulated
         self.arguments = " ".join(f"--{k} {shlex.quote(v)}" for k, v in chosen.items())
         speed = self.benchmark.speed
@@ -88,6 +92,7 @@ class Dag:
         return [
             *((folder.weights, folder.history, folder.cost) if run.trained else ()),
             *(folder.index(kind) for kind in run.makes),
+            *((folder.prediction_cost,) if run.synthesizes else ()),
             folder.scores,
             folder.scores_digest,
             self.layout.cases(run.name, seed) / "index.json",
@@ -159,8 +164,17 @@ class Dag:
 
     def before_prediction(self, wildcards) -> dict[str, Path]:
         run, seed = self.plan[wildcards.run], wildcards.seed
-        weights = {"weights": self.layout.run(run.name, seed).weights} if run.trained else {}
-        return self.before_training(wildcards) | weights
+        trained = self.plan[run.predicts_with or run.name]
+        if not trained.trained:
+            return self.before_training(wildcards)
+        return self.before_training(wildcards) | {
+            "weights": self.layout.run(trained.name, seed).weights
+        }
+
+    def named(self, external: bool) -> str:
+        """Return a pattern of the names of all external runs, or of all others."""
+        names = [n for n, run in self.plan.runs.items() if (run.kind == "external") == external]
+        return "|".join(map(re.escape, names)) or "(?!)"
 
     def predictions(self, wildcards) -> list[Path]:
         """Return the indices of everything that a run predicts."""
@@ -174,7 +188,9 @@ class Dag:
         return [folder.scores for _, folder in self._runs()]
 
     def all_costs(self, wildcards) -> list[Path]:
-        return [folder.cost for run, folder in self._runs() if run.trained]
+        runs = self._runs()
+        predictions = [folder.prediction_cost for run, folder in runs if run.synthesizes]
+        return [*(folder.cost for run, folder in runs if run.trained), *predictions]
 
     def all_weights(self, wildcards) -> list[Path]:
         return [folder.weights for run, folder in self._runs() if run.trained]
@@ -212,6 +228,7 @@ class Dag:
             [convention.model_dump(mode="json") for convention in read_conventions()],
             read_published().model_dump(mode="json"),
             [asdict(row) for row in self.plan.rows()],
+            self.plan.left_out(),
         ]
 
     def _captions(self, *kinds: str) -> list:

@@ -26,6 +26,11 @@ class RunFolder:
         return self.path / "cost.csv"
 
     @property
+    def prediction_cost(self) -> Path:
+        """The time and memory of a synthesis. No index has them, since they vary."""
+        return self.path / "t1ce_cost.csv"
+
+    @property
     def checkpoints(self) -> Path:
         """The state that a training resumes from, and its result once it has ended.
 
@@ -59,9 +64,14 @@ class RunFolder:
         """The file that the process at work on `verb` holds."""
         return self.path / f".{verb}.lock"
 
-    def failure(self, verb: str) -> Path:
-        """The reason why `verb` failed. Exists only if it did."""
-        return self.path / f"failed-{verb}.txt"
+    def failure(self, verb: str, kind: str = "") -> Path:
+        """The reason why `verb` failed, of volumes of a `kind`. Exists only if it did."""
+        return self.path / f"failed-{verb}{f'-{kind}' if kind else ''}.txt"
+
+    def failures(self, verb: str) -> list[Path]:
+        """The reasons that exist of `verb`, whatever the kind."""
+        paths = [self.failure(verb), *(self.failure(verb, kind) for kind in ("t1ce", "seg"))]
+        return [path for path in paths if path.exists()]
 
 
 @dataclass(frozen=True)

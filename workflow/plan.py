@@ -1,7 +1,10 @@
 """Which runs a benchmark needs, and which rows its tables get from them.
 
-A run is one training: a method's variant, or the segmentor behind one. Runs name each other where
-one needs another's output, so a training that two rows need exists once.
+A run is one training, or a prediction without one: a method's variant, or a segmentor behind it.
+Runs name each other where one needs another's output, so a training that two rows need exists once.
+
+Behind every synthesis each segmentor stands twice: `retrained` on the synthesised T1ce, and
+`frozen`, trained on the real T1ce (behind the ceiling) and only predicting here.
 """
 
 import difflib
@@ -19,12 +22,13 @@ from benchmarks.reporting.published import read_published
 from benchmarks.reporting.rows import Role, Row
 from benchmarks.scoring.conventions import read_conventions
 from benchmarks.scoring.protocol import Protocol, load_protocol, metric_modules
-from methods.registry import Kind, Method, discover
+from methods.registry import FROZEN, Kind, Method, discover
 from workflow.fingerprint import fingerprint
 from workflow.verbs import VERBS, module
 
 TRAINING_CODE = ("workflow.training.loop",)
-# What a run of each kind predicts.
+INGESTING_CODE = ("benchmarks.cohorts.external", "workflow.commands.ingest")
+# What a run of each kind predicts; an external one what its files are of.
 MAKES: dict[Kind, tuple[Literal["t1ce", "seg"], ...]] = {
     "synthesis": ("t1ce",),
     "control": ("t1ce",),
@@ -36,14 +40,16 @@ TASKS = {"t1ce": "synthesis", "seg": "segmentation"}  # that a prediction is sco
 
 @dataclass(frozen=True)
 class Run:
-    """One training, or one control.
+    """One training, one control, or one external method.
 
     Attributes
     ----------
-    name : `cutgan`, `maf_net.joint`, `unet`; `cutgan+unet` for the segmentor behind `cutgan`.
+    name : `cutgan`, `maf_net.joint`, `unet`; `cutgan+unet` for the segmentor behind `cutgan`, and
+        `cutgan+unet.frozen` for the one that was trained on the real T1ce.
     params : the parameters' values as attributes.
     upstream : the run whose T1ce is this one's last input channel.
     continues : the run whose weights this one starts from.
+    predicts_with : the run whose final weights this one predicts with, untrained itself.
     """
 
     name: str
@@ -52,6 +58,7 @@ class Run:
     params: BaseModel
     upstream: str | None = None
     continues: str | None = None
+    predicts_with: str | None = None
 
     @property
     def kind(self) -> Kind:
@@ -59,11 +66,19 @@ class Run:
 
     @property
     def trained(self) -> bool:
-        return self.kind != "control" and self.method.description.trained
+        untrained = self.kind in ("control", "external") or self.predicts_with
+        return not untrained and self.method.description.trained
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it is a segmentor that was trained on the real T1ce, behind a synthesis."""
+        return bool(self.upstream and self.predicts_with)
 
     @property
     def makes(self) -> tuple[Literal["t1ce", "seg"], ...]:
         """The kinds of volumes that it predicts."""
+        if self.kind == "external":
+            return tuple(kind for kind in ("t1ce", "seg") if self.method.pattern(kind))
         return MAKES[self.kind]
 
     @property
@@ -71,9 +86,14 @@ class Run:
         return tuple(TASKS[kind] for kind in self.makes)
 
     @property
+    def synthesizes(self) -> bool:
+        """Whether T1ce is predicted here, at a cost that is measured."""
+        return "t1ce" in self.makes and self.kind != "external"
+
+    @property
     def builds_on(self) -> list[str]:
         """The runs that must have ended before this one can begin."""
-        return [name for name in (self.upstream, self.continues) if name]
+        return [name for name in (self.upstream, self.continues, self.predicts_with) if name]
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -102,6 +122,7 @@ class Plan:
         self.runs: dict[str, Run] = {}
         for name in self._chosen():
             self._add(name)
+        self._add_frozen()
 
     def __getitem__(self, name: str) -> Run:
         if name not in self.runs:
@@ -136,10 +157,23 @@ class Plan:
                 tasks=run.tasks,
                 trained=run.trained,
                 upstream=run.upstream,
+                segmentor=run.method.name if run.upstream else "",
+                frozen=run.frozen,
                 continues=run.continues,
+                predicts_with=run.predicts_with,
+                remark=self._remark(run),
             )
             for run in self.runs.values()
         ]
+
+    def left_out(self) -> list[str]:
+        """Return the titles of the methods of which this benchmark runs nothing."""
+        named = {run.method.name for run in self.runs.values()}
+        return [x.description.title for name, x in self.methods.items() if name not in named]
+
+    def trains_on(self, run: Run) -> bool:
+        """Return whether a segmentor trains on the T1ce of `run`, which all patients then need."""
+        return any(one.upstream == run.name and one.trained for one in self.runs.values())
 
     def epochs(self, run: Run) -> int:
         return getattr(self.benchmark.results.training.epochs, run.kind)
@@ -163,6 +197,9 @@ class Plan:
             "code": fingerprint([*TRAINING_CODE, f"methods.{run.method.name}.method"]),
             "before": [self.digest(self.runs[x], seed) for x in run.builds_on],
         }
+        if run.kind == "external":
+            parts["code"] = fingerprint(INGESTING_CODE)
+            parts["volumes"] = run.method.volumes_state()
         if run.method.pretrained:
             weights = run.method.pretrained.read_bytes()
             parts["pretrained"] = hashlib.sha256(weights).hexdigest()
@@ -181,10 +218,22 @@ class Plan:
         results = self.benchmark.results
         for name in results.params:
             self._known(name, ("results", "params", name))
-        self._known(results.segmentor, ("results", "segmentor"))
-        if self.methods[results.segmentor].description.kind != "segmentation":
-            place = self.benchmark.where("results", "segmentor")
-            raise InputError(f"{place}: `{results.segmentor}` is not of kind `segmentation`.")
+        for name in results.segmentors:
+            self._known(name, ("results", "segmentors"))
+            if self.methods[name].description.kind != "segmentation":
+                place = self.benchmark.where("results", "segmentors")
+                raise InputError(f"{place}: `{name}` is not of kind `segmentation`.")
+        for name in results.without:
+            self._known(name, ("results", "without"))
+            if self.methods[name].description.kind == "control":
+                place = self.benchmark.where("results", "without")
+                raise InputError(f"{place}: remove `{name}`; floors and ceilings always run.")
+        if results.without and results.methods is not None:
+            place = self.benchmark.where("results", "without")
+            raise InputError(
+                f"{place}: it leaves methods out of `methods: null`, but `results.methods` lists "
+                "them. Remove one of the two keys."
+            )
 
     def _known(self, method: str, keys: tuple[str, ...]) -> None:
         if method not in self.methods:
@@ -198,15 +247,24 @@ class Plan:
     def _chosen(self) -> list[str]:
         names = self.benchmark.results.methods
         if names is None:
-            published = read_published().methods
             names = tuple(
                 _join(method.name, variant)
                 for method in self.methods.values()
                 for variant in method.variants
-                if variant == "base" or _join(method.name, variant) in published
+                if self._runs_by_default(method, variant)
             )
         controls = [m.name for m in self.methods.values() if m.description.kind == "control"]
         return list(dict.fromkeys([*names, *controls]))
+
+    def _runs_by_default(self, method: Method, variant: str) -> bool:
+        only = method.description.benchmarks
+        if method.name in self.benchmark.results.without:
+            return False
+        if only is not None and self.benchmark.file_name not in only:
+            return False
+        if variant == "base" or method.variant(variant).default:
+            return True
+        return _join(method.name, variant) in read_published().methods
 
     def _add(self, name: str) -> None:
         first, _, variant = name.partition(".")
@@ -215,17 +273,37 @@ class Plan:
         if name != _join(first, variant):
             place = self.benchmark.where("results", "methods")
             raise InputError(f"{place}: write `{_join(first, variant)}` in place of `{name}`.")
-        before = method.variant(variant).continues
-        continues = _join(first, before) if before else None
-        if continues and continues not in self.runs:
-            self._add(continues)
-        run = Run(name, method, variant, self._params(method, variant), continues=continues)
+        before = {
+            key: _join(first, value)
+            for key in ("continues", "predicts_with")
+            if (value := getattr(method.variant(variant), key))
+        }
+        for other in before.values():
+            if other not in self.runs:
+                self._add(other)
+        run = Run(name, method, variant, self._params(method, variant), **before)
         self.runs[name] = run
-        if run.makes == ("t1ce",):
-            segmentor = self.methods[self.benchmark.results.segmentor]
-            second = f"{name}+{segmentor.name}"
-            params = self._params(segmentor, "base")
-            self.runs[second] = Run(second, segmentor, "base", params, upstream=name)
+        if run.makes == ("t1ce",) and method.description.patients != "test":
+            for segmentor in self._segmentors():
+                self._add_behind(run, segmentor)
+
+    def _add_behind(self, run: Run, segmentor: Method, predicts_with: str | None = None) -> None:
+        name = f"{run.name}+{segmentor.name}{f'.{FROZEN}' if predicts_with else ''}"
+        params = self._params(segmentor, "base")
+        self.runs[name] = Run(
+            name, segmentor, "base", params, upstream=run.name, predicts_with=predicts_with
+        )
+
+    def _add_frozen(self) -> None:
+        """Add the frozen segmentors behind every T1ce but the real one, whose own they are."""
+        first = [run for run in self.runs.values() if "t1ce" in run.makes]
+        ceilings = [run for run in first if self._role(run) == "ceiling"]
+        for run in first if ceilings else ():
+            for segmentor in self._segmentors() if run not in ceilings else ():
+                self._add_behind(run, segmentor, f"{ceilings[0].name}+{segmentor.name}")
+
+    def _segmentors(self) -> list[Method]:
+        return [self.methods[name] for name in self.benchmark.results.segmentors]
 
     def _params(self, method: Method, variant: str) -> BaseModel:
         keys = ("results", "params", method.name)
@@ -233,10 +311,24 @@ class Plan:
         return method.params(variant, overrides, lambda key: self.benchmark.where(*keys, key))
 
     def _label(self, run: Run) -> str:
-        title = run.method.description.title
+        title, variant = run.method.description.title, run.variant
         if run.upstream:
-            return f"{self._label(self.runs[run.upstream])} + {title}"
-        return title if run.variant == "base" else f"{title}, {run.variant}"
+            behind = f"{self._label(self.runs[run.upstream])} + {title}"
+            return f"{behind}, {FROZEN}" if run.frozen else behind
+        if variant == "base":
+            variant = run.method.description.base
+        return f"{title}, {variant}" if variant else title
+
+    def _remark(self, run: Run) -> str:
+        """Say what readers must know of an external method."""
+        if run.kind != "external":
+            return ""
+        remarks = ["was trained elsewhere"]
+        if run.method.description.learned_from is None:
+            remarks.append("training patients not declared")
+        if run.method.description.patients == "test":
+            remarks.append("T1ce of the test patients alone, so that no segmentor is trained on it")
+        return f"{self._label(run)}: {'; '.join(remarks)}."
 
     def _role(self, run: Run) -> Role:
         first = self.runs[run.upstream] if run.upstream else run

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
+from statistics import median_low
 
 import numpy as np
 import torch
 
-from benchmarks.cohorts.normalisation import from_int16, to_int16
+from benchmarks.cohorts.normalisation import to_int16
 from benchmarks.cohorts.split import SPLITS, read_split
 from benchmarks.cohorts.store import StoredPatient
-from benchmarks.config import Benchmark
+from benchmarks.config import Benchmark, Speed
 from benchmarks.errors import InputError
+from benchmarks.files import write_csv
 from benchmarks.reporting.results import Attention
-from benchmarks.scoring.regions import region_mask
 from methods.contract import Model
 from workflow import inference, predictions
 from workflow.layout import Layout
@@ -20,6 +22,7 @@ from workflow.plan import Plan, Run
 from workflow.predictions import VERBS, Kind, read_index, volume_checksums
 from workflow.records import Record, checksums
 from workflow.stored import cohort_checksums, patient_checksums, stored_patients
+from workflow.training.cost import Cost, Meter
 from workflow.training.devices import claim_device
 from workflow.training.setup import make_view, trained_model
 from workflow.training.view import View
@@ -44,32 +47,53 @@ def predict(benchmark: Benchmark, name: str, seed: int, kind: Kind) -> list[Reco
     layout, view = Layout(benchmark.name), make_view(plan, run, seed)
     folder = layout.run(name, seed)
     split = {row.patient: row.split for row in read_split(layout.split)}
-    patients = stored_patients(benchmark, None if run.makes == ("t1ce",) else "test")
+    patients = stored_patients(benchmark, None if plan.trains_on(run) else "test")
     function = {"t1ce": inference.synthesize, "seg": inference.segment}[kind]
-    volumes, seen, attention = {}, {}, {}
+    volumes, seen, attention, costs = {}, {}, {}, []
     with claim_device(benchmark.speed) as device:
         model, trained_on = trained_model(plan, run, seed, device)
         for patient in patients:
             one = patient.patient
+            view.verify(patient)  # before the cost is measured, to which it does not belong
+            meter = Meter(device, Cost())
             volume = function(model, patient, view, device, benchmark.speed.inference_batch)
+            costs.append(meter.read())
             volume = to_int16(volume) if kind == "t1ce" else volume
             volumes[one] = predictions.write_prediction(folder, kind, one, volume)
-            seen[one] = _summary(volume, kind, patient)
+            seen[one] = predictions.summary(volume, kind, patient)
             if kind == "t1ce" and split[one] == "test":
                 weights = _attention(model, patient, view, device)
                 if weights is not None:
                     attention[one] = predictions.write_attention(folder, one, weights)
+    if kind == "t1ce":
+        slices = sum(patient.shape[0] for patient in patients)
+        _write_cost(folder.prediction_cost, name, seed, costs, slices, benchmark.speed)
     index = {"run": name, "seed": seed, "volumes": volumes, "learned": asdict(trained_on)}
     predictions.write_index(folder, kind, index | {"seen": seen, "attention": attention})
     return _records(plan, run, seed, kind, patients)
 
 
-def _summary(volume: np.ndarray, kind: Kind, patient: StoredPatient) -> dict:
-    """What checks need to know of a volume: how T1ce varies over the brain, or its classes."""
-    if kind == "seg":
-        return {"classes": np.unique(volume).tolist()}
-    brain = region_mask(patient.volume(patient.grid.crop).labels, "brain")
-    return {"deviation": round(float(from_int16(volume)[brain].std()), 4) if brain.any() else None}
+def _write_cost(
+    path: Path, run: str, seed: int, costs: Sequence[Cost], slices: int, speed: Speed
+) -> None:
+    """Write what a synthesis took, measured volume by volume: a CSV file of one row.
+
+    `seconds` are the wall time of the median volume, so that the first, which warms up, does not
+    count. `slices` are those of all volumes together.
+    """
+    row = {
+        "run": run,
+        "seed": seed,
+        "volumes": len(costs),
+        "slices": slices,
+        # Of two volumes the faster one, which is not the first.
+        "seconds": round(median_low(cost.wall_seconds for cost in costs), 6),
+        "memory_bytes": max(cost.memory_bytes for cost in costs),
+        "device": costs[0].device,
+        "threads": speed.threads,
+        "inference_batch": speed.inference_batch,
+    }
+    write_csv(path, list(row), [list(row.values())])
 
 
 @torch.inference_mode()
@@ -99,8 +123,9 @@ def _records(
     attention = read_index(folder, kind)["attention"]
     split = {row.patient: row.split for row in read_split(layout.split)}
     shared = cohort_checksums(plan.benchmark)
-    if run.trained:
-        shared |= checksums([folder.weights])
+    weights = plan[run.predicts_with or run.name]
+    if weights.trained:
+        shared |= checksums([layout.run(weights.name, seed).weights])
     records = []
     for place in SPLITS:
         members = [one for one in patients if split[one.patient] == place]
@@ -108,7 +133,8 @@ def _records(
         takes = shared | patient_checksums(plan.benchmark, members)
         if run.upstream:
             takes |= volume_checksums(layout.run(run.upstream, seed), "t1ce", names)
-        makes = checksums([folder.index(kind)]) | volume_checksums(folder, kind, names)
+        written = [folder.index(kind), *([folder.prediction_cost] if kind == "t1ce" else [])]
+        makes = checksums(written) | volume_checksums(folder, kind, names)
         makes |= {folder.attention(n).as_posix(): attention[n] for n in names if n in attention}
         if members:
             step = f"{VERBS[kind]} {run.name}, seed {seed} ({place} patients)"

@@ -11,11 +11,11 @@ import numpy as np
 
 from benchmarks.checksums import checksum
 from benchmarks.cohorts.arrays import StoredArray
-from benchmarks.cohorts.store import StoredPatient, from_int16
+from benchmarks.cohorts.store import StoredPatient, center_crop_or_pad, from_int16
 from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
 from benchmarks.reporting.results import Attention
-from benchmarks.scoring.regions import CLASSES
+from benchmarks.scoring.regions import CLASSES, OUTSIDE
 from workflow.layout import RunFolder
 from workflow.records import Checksums
 
@@ -29,6 +29,20 @@ def write_prediction(folder: RunFolder, kind: Kind, patient: str, volume: np.nda
     with write_atomically(folder.prediction(kind, patient)) as file:
         np.save(file, volume)
     return hashlib.sha256(volume).hexdigest()
+
+
+def summary(volume: np.ndarray, kind: Kind, patient: StoredPatient) -> dict:
+    """Return what checks need to know of a volume: how T1ce varies over the brain, or its classes.
+
+    Parameters
+    ----------
+    volume : as it is stored, (Z, crop, crop).
+    """
+    if kind == "seg":
+        return {"classes": np.unique(volume).tolist()}
+    labels = center_crop_or_pad(patient.labels(), patient.grid.crop, fill=OUTSIDE)
+    values = from_int16(volume[labels != OUTSIDE])
+    return {"deviation": round(float(values.std()), 4) if values.size else None}
 
 
 class Predictions:
@@ -133,7 +147,7 @@ def read_index(folder: RunFolder, kind: Kind) -> dict:
     """
     path = folder.index(kind)
     if not path.is_file():
-        raise InputError(f"There is no {path}. Make it with {VERBS[kind]}.")
+        raise InputError(f"There is no {path}. Make it with {_verb(kind)}.")
     stored = path.read_bytes()
     try:
         index = json.loads(stored.decode())
@@ -161,4 +175,8 @@ def volume_checksums(folder: RunFolder, kind: Kind, patients: Iterable[str]) -> 
 
 def _again(folder: RunFolder, kind: Kind) -> str:
     """Say what to do: no rule knows the volumes, but every rule their index."""
-    return f"Delete {folder.index(kind)}, and run the same command, or make it with {VERBS[kind]}."
+    return f"Delete {folder.index(kind)}, and run the same command, or make it with {_verb(kind)}."
+
+
+def _verb(kind: Kind) -> str:
+    return f"{VERBS[kind]} (of an external method, with ingest)"

@@ -11,7 +11,7 @@ from benchmarks.cohorts.store import StoredPatient
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from benchmarks.reporting.catalogue import Item
-from benchmarks.reporting.costs import read_costs
+from benchmarks.reporting.costs import read_costs, read_prediction_costs
 from benchmarks.reporting.published import read_published
 from benchmarks.reporting.results import Cohort, Results
 from benchmarks.reporting.scores import read_scores
@@ -49,6 +49,11 @@ def read_results(benchmark: Benchmark) -> Results:
         protocols=benchmark.results.protocols,
         scores=read_scores(layout.run(run.name, seed).scores for run, seed in status.scored),
         costs=read_costs(layout.run(run.name, seed).cost for run, seed in trained),
+        prediction_costs=read_prediction_costs(
+            layout.run(run.name, seed).prediction_cost
+            for run, seed in status.scored
+            if run.synthesizes
+        ),
         histories={
             (run.name, seed): pd.read_csv(path)
             for run, seed in trained
@@ -62,7 +67,8 @@ def read_results(benchmark: Benchmark) -> Results:
         read_attention=lambda run, seed, patient: predictions.read_attention(
             layout.run(run, seed), patient
         ),
-    )
+        left_out=tuple(plan.left_out()),
+    ).with_frozen_apart()
 
 
 def _cohort(benchmark: Benchmark, test: Sequence[StoredPatient]) -> Cohort:
@@ -120,6 +126,7 @@ class Inputs:
         paths = {
             "scores": [folder.scores],
             "costs": [folder.cost],
+            "prediction_costs": [folder.prediction_cost],
             "histories": [folder.history],
             "attention": [folder.attention(name) for name in names],
         }[need]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
 from benchmarks.reporting.rows import Row
 from workflow.layout import Layout
@@ -40,17 +41,30 @@ def verify_scored(plan: Plan, status: Status) -> None:
 
     Raises
     ------
-    InputError : a file was damaged or edited since its job wrote it.
+    InputError : a file was damaged or edited since its job wrote it; or the cost of a prediction is
+        missing, as in results of an older version.
     """
     layout = Layout(plan.benchmark.name)
     for run, seed in status.scored:
-        for verb in jobs(run):
-            verify_made(layout.record(verb, run.name, f"seed{seed}"))
+        cost = layout.run(run.name, seed).prediction_cost
+        if run.synthesizes and not cost.is_file():
+            raise InputError(
+                f"There is no {cost}, which Table IV needs. Run the same `snakemake` command "
+                f"again, or `python -m workflow synthesize --run {run.name} --seed {seed}`."
+            )
+        for job in jobs(run, seed):
+            verify_made(layout.record(*job))
 
 
-def jobs(run: Run) -> list[str]:
-    """Return the verbs that make a run's scores, in their order."""
-    return [*(["train"] if run.trained else []), *(PREDICT[kind] for kind in run.makes), "score"]
+def jobs(run: Run, seed: int) -> list[tuple[str, ...]]:
+    """Return the jobs that make a run's scores, in their order, as their records are named."""
+    pair = (run.name, f"seed{seed}")
+    external = run.kind == "external"
+    return [
+        *([("train", *pair)] if run.trained else []),
+        *(("ingest", *pair, kind) if external else (PREDICT[kind], *pair) for kind in run.makes),
+        ("score", *pair),
+    ]
 
 
 def mark_failed(rows: Sequence[Row], status: Status) -> list[Row]:
@@ -115,8 +129,7 @@ def _reason(plan: Plan, run: Run, seed: int) -> str:
     """Why `run` has no scores: its own reason, or that of a run that it builds on."""
     folder = Layout(plan.benchmark.name).run(run.name, seed)
     for verb in (name for name, verb in VERBS.items() if verb.shown):
-        path = folder.failure(verb)
-        if path.exists():
+        for path in folder.failures(verb):
             return f"{verb}: {path.read_text(encoding='utf-8')}"
     for name in run.builds_on:
         if _reason(plan, plan[name], seed) != NOT_RUN:

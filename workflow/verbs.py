@@ -13,6 +13,7 @@ ARGUMENTS = {
     "patient": "the patient's name, as its folder has it",
     "run": "e.g. cutgan, maf_net.joint, or cutgan+unet for the segmentor behind cutgan",
     "seed": "one of the benchmark's seeds",
+    "kind": "t1ce or seg",
 }
 _PATIENT, _RUN = ("patient",), ("run", "seed")
 
@@ -50,6 +51,7 @@ VERBS = {
     "train": Verb("Train a run, or resume its training.", _RUN, shown=True),
     "synthesize": Verb("Predict T1ce volumes.", _RUN, shown=True),
     "segment": Verb("Predict segmentations.", _RUN, shown=True),
+    "ingest": Verb("Check and store an external method's volumes.", (*_RUN, "kind"), shown=True),
     "score": Verb(
         "Score a run's predictions.", _RUN, code=("benchmarks.scoring.score",), shown=True
     ),

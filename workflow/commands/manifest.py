@@ -10,13 +10,15 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
+
 from benchmarks.checksums import checksum
 from benchmarks.cohorts.description import describe
 from benchmarks.cohorts.split import read_split
 from benchmarks.config import Benchmark
-from benchmarks.manifest import Check, Data, File, Manifest, Step, write_manifest
+from benchmarks.manifest import EXTERNAL, Check, Data, File, Manifest, Step, write_manifest
 from benchmarks.reporting.catalogue import catalogue
-from benchmarks.reporting.costs import read_costs
+from benchmarks.reporting.costs import read_costs, read_prediction_costs
 from workflow.checks import all_checks, check
 from workflow.layout import Layout
 from workflow.machine import ROOT, describe_machine, git_state, remembered_command
@@ -47,6 +49,7 @@ def run(benchmark: Benchmark) -> list[Record]:
         runs=_describe(plan, status),
         checks=checks,
         data=found.data(),
+        external=found.external(plan),
         files=found.files,
         arrays=found.arrays,
         steps=found.steps(),
@@ -75,7 +78,7 @@ class _Collected:
     ----------
     records : by step.
     unrecorded : the jobs without a record.
-    named : the files that the steps took or made, but for input data.
+    named : the files that the steps took or made, but for input data and volumes from elsewhere.
     files : those of them that exist, as they are now.
     arrays : the checksums of predicted volumes, as their indices have them now.
     """
@@ -89,14 +92,14 @@ class _Collected:
             self._add("prepare", row.patient)
         self._add("split")
         for one, seed in status.scored:
-            for verb in jobs(one):
-                self._add(verb, one.name, f"seed{seed}")
+            for job in jobs(one, seed):
+                self._add(*job)
         shown = {"tabulate scores", *(f"{MAKE[item.kind]} {item.name}" for item in catalogue())}
         for verb in MAKE.values():
             records = read_records(self.layout.record(verb))
             self.records |= {one.step: one for one in records if one.step in shown}
         names = {name for one in self.records.values() for name in (*one.takes, *one.makes)}
-        self.named = sorted(name for name in names if not name.startswith(DATA))
+        self.named = sorted(name for name in names if not name.startswith((DATA, EXTERNAL)))
         self._describe_files(plan)
 
     def _add(self, *parts: str) -> None:
@@ -135,10 +138,28 @@ class _Collected:
         metas = [patient.meta for patient in self.patients]
         return Data(folder=folder, files=files, read_as=list(describe(metas)))
 
+    def external(self, plan: Plan) -> dict[str, Data]:
+        """Return the volumes that were predicted elsewhere, with the checksums of their reading."""
+        found: dict[str, Data] = {}
+        for method in {run.method for run in plan.runs.values() if run.kind == "external"}:
+            for kind in ("t1ce", "seg"):
+                prefix = f"{EXTERNAL}{method.name}/{kind}/"
+                files = {
+                    name.removeprefix(prefix): sha256
+                    for one in self.records.values()
+                    for name, sha256 in one.takes.items()
+                    if name.startswith(prefix)
+                }
+                if files:
+                    root = method.pattern(kind).root
+                    folder = root.relative_to(ROOT) if root.is_relative_to(ROOT) else root
+                    found[f"{method.name}/{kind}"] = Data(folder=str(folder), files=files)
+        return found
+
     def steps(self) -> dict[str, Step]:
         return {
             name: Step(
-                takes=[x for x in one.takes if x.startswith(DATA) or x in self._now],
+                takes=[x for x in one.takes if x.startswith((DATA, EXTERNAL)) or x in self._now],
                 makes=[x for x in one.makes if x in self._now],
                 outdated=self._others(one.takes),
             )
@@ -167,17 +188,24 @@ def _describe(plan: Plan, status: Status) -> dict:
     layout = Layout(plan.benchmark.name)
     runs: dict[str, dict[str, dict]] = {}
     for one, seed in plan.pairs:
-        reason, cost = status.reasons.get((one, seed)), None
+        reason, folder = status.reasons.get((one, seed)), layout.run(one.name, seed)
+        costs = {"cost": None, "prediction_cost": None}
         if one.trained and reason is None:
-            costs = read_costs([layout.run(one.name, seed).cost])
-            cost = json.loads(costs.to_json(orient="records"))[0]
+            costs["cost"] = _only_row(read_costs([folder.cost]))
+        if one.synthesizes and reason is None:
+            costs["prediction_cost"] = _only_row(read_prediction_costs([folder.prediction_cost]))
         runs.setdefault(one.name, {})[str(seed)] = {
             "digest": plan.digest(one, seed),
             "scored": reason is None,
             "reason": reason,
-            "cost": cost,
+            **costs,
         }
     return runs
+
+
+def _only_row(table: pd.DataFrame) -> dict:
+    """Return the row of a table of one row, in types that JSON has."""
+    return json.loads(table.to_json(orient="records"))[0]
 
 
 def _environment() -> dict:

@@ -34,5 +34,5 @@ def run(benchmark: Benchmark) -> list[Record]:
         layout.long_table.unlink(missing_ok=True)
         return records
     with write_atomically(layout.long_table) as file:
-        file.write(results.scores.to_csv(index=False, lineterminator="\n").encode())
+        file.write(results.whole.scores.to_csv(index=False, lineterminator="\n").encode())
     return [*records, Record("tabulate scores", inputs.scores(), checksums([layout.long_table]))]

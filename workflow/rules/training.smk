@@ -31,7 +31,10 @@ rule synthesize:
     input:
         unpack(dag.before_prediction),
     output:
-        dag.layout.run("{run}", "{seed}").index("t1ce"),
+        index=dag.layout.run("{run}", "{seed}").index("t1ce"),
+        cost=dag.layout.run("{run}", "{seed}").prediction_cost,
+    wildcard_constraints:
+        run=dag.named(external=False),
     params:
         arguments=dag.arguments,
         digest=dag.training_digest,
@@ -56,6 +59,8 @@ rule segment:
         unpack(dag.before_prediction),
     output:
         dag.layout.run("{run}", "{seed}").index("seg"),
+    wildcard_constraints:
+        run=dag.named(external=False),
     params:
         arguments=dag.arguments,
         digest=dag.training_digest,

@@ -23,6 +23,7 @@ from benchmarks.config import load
 from benchmarks.files import write_csv
 from benchmarks.reporting.catalogue import figures
 from benchmarks.reporting.costs import COLUMNS as COSTS
+from benchmarks.reporting.costs import PREDICTION_COLUMNS as PREDICTION_COSTS
 from benchmarks.reporting.scores import COLUMNS as SCORES
 from benchmarks.scoring.metric import read_metrics
 from workflow.dag import Dag
@@ -145,6 +146,8 @@ def make_up_results(prepared: str) -> None:
             learned = {"inputs": run.inputs, "patients": names if run.trained else {}}
             index = {"run": run.name, "seed": seed, "learned": learned, "attention": {}}
             made = _write_predictions(folder, kind, patients, index, Path(prepared))
+            if kind == "t1ce":
+                made |= _write_prediction_cost(folder, run, seed, patients)
             records[PREDICT[kind]] = patients, made
         write_csv(folder.scores, SCORES, _scores(plan, run, seed, test, draw))
         write_scores_digest(plan, run, seed)
@@ -161,6 +164,15 @@ def _write_training(folder: RunFolder, run: Run, seed: int) -> Checksums:
     write_csv(folder.history, ["epoch", "loss"], [(i, 1 / i) for i in range(1, EPOCHS + 1)])
     write_csv(folder.cost, COSTS, [(run.name, seed, 100, 400, 60.0, 60.0, 10**9, "CPU", 10**6)])
     return checksums([folder.weights, folder.history, folder.cost])
+
+
+def _write_prediction_cost(
+    folder: RunFolder, run: Run, seed: int, patients: Sequence[StoredPatient]
+) -> Checksums:
+    slices = sum(one.shape[0] for one in patients)
+    row = (run.name, seed, len(patients), slices, 1.0, 10**9, "CPU", 1, 16)
+    write_csv(folder.prediction_cost, PREDICTION_COSTS, [row])
+    return checksums([folder.prediction_cost])
 
 
 def _write_predictions(

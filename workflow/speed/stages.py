@@ -195,7 +195,7 @@ def measure_prediction(settings: Settings) -> list[dict]:
     speed, rows = benchmark.speed, []
     with claim_device(speed) as device:
         for run in Plan(benchmark).runs.values():
-            if run.kind == "control" or run.upstream:
+            if run.kind in ("control", "external") or run.upstream:
                 continue
             model = ready(run, Machine(device))
             view = View(run.inputs, benchmark.results.slices.crop)

@@ -78,8 +78,9 @@ def trained_model(plan: Plan, run: Run, seed: int, device: torch.device) -> tupl
     """
     model = _build(run, seed)
     trained_on = TrainedOn(list(run.inputs), {})
-    if run.trained:
-        content = _load_weights(model, plan, run.name, seed)
+    weights = plan[run.predicts_with or run.name]
+    if weights.trained:
+        content = _load_weights(model, plan, weights.name, seed)
         trained_on = TrainedOn(content["inputs"], content["patients"])
     return model.to(device), trained_on
 
