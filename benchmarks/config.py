@@ -216,9 +216,9 @@ class Benchmark(Settings):
         return "-".join(path.stem for path in self._document.paths[self._own :])
 
     @property
-    def file_name(self) -> str:
-        """The name of the benchmark file alone, as `--config benchmark=` takes it."""
-        return self._document.paths[self._own].stem
+    def family(self) -> list[str]:
+        """The names of the benchmark files that it extends, and its own; all have its patients."""
+        return [path.stem for path in self._document.paths[: self._own + 1]]
 
     @property
     def paths(self) -> list[Path]:

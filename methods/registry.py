@@ -74,7 +74,7 @@ class Description(BaseModel):
     patients : of its T1ce: `test`, or `all`, so that a segmentor can be trained on it.
     learned_from : the patients that it was trained on, or a text file of their names, one per line,
         in the method's folder or by its full path. None: not declared.
-    benchmarks : the benchmarks whose patients it has volumes of. None: any.
+    benchmarks : those whose patients it has volumes of, and all that extend them. None: any.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -18,7 +18,7 @@ from repository import ROOT
 SLOW = (
     "test_pipeline", "test_entries", "test_conda", "test_rerunning", "test_extending",
     "test_corpus", "test_speed", "test_slurm", "test_machine", "test_page", "test_fuzz",
-    "test_kills", "test_manifest", "test_figures", "test_external", "test_phantom",
+    "test_kills", "test_manifest", "test_figures", "test_phantom",
     "test_reduced_precision", "test_planning",
 )  # fmt: skip
 

@@ -20,7 +20,7 @@ results:
     batch: 2
     steps_per_epoch: 8
     epochs: {synthesis: 1, segmentation: 3, joint: 3}
-  without: [latent_correlation, mgp_vae, res_unet, resvit]
+  without: [latent_correlation, mgp_vae, res_unet, resvit, unet_l1]
   params:
     cyclegan: {width: 2}
     drit: {width: 4, content_stages: 1}
@@ -28,7 +28,6 @@ results:
     cutgan: {width: 2, head_features: 8}
     maf_net: {width: 2, head_features: 8, unet_width: 4, unet_rate: 0.01}
     unet: {width: 4, learning_rate: 0.01}
-    unet_l1: {width: 2, halvings: 4, most_blocks: 1}
     yoda: {width: 4, noise_side: 64}
 speed: {device: cpu, threads: 1}
 """
@@ -70,8 +69,6 @@ RUNS = [
     "real_t1ce",
     "real_t1ce+unet",
     "unet",
-    "unet_l1",
-    "unet_l1+unet",
     "yoda",
     "yoda+unet",
     "yoda.ddim10",

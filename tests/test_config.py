@@ -121,7 +121,7 @@ def test_a_benchmark_extends_another(tmp_path):
     benchmark = load(path, scale=str(scale))
     assert benchmark.results.seeds == (7,)
     assert (benchmark.results.slices.step, benchmark.results.slices.crop) == (2, 64)
-    assert benchmark.name == "mine-tiny" and benchmark.file_name == "mine"
+    assert benchmark.name == "mine-tiny" and benchmark.family == ["base", "mine"]
     assert "base.yaml, line" in benchmark.where("results", "slices", "step")
 
 

@@ -11,8 +11,6 @@ import pytest
 import yaml
 from made_up import write_cohort
 from nibabel import orientations
-from pipeline import SMALLEST, planned, python, snakemake
-from repository import copy_repository
 
 from benchmarks.cohorts.external import Brains, read_seg, read_t1ce
 from benchmarks.cohorts.normalisation import to_int16
@@ -534,30 +532,3 @@ def test_another_scan_of_a_test_patient_is_a_leak(tmp_path):
                 external.refuse_learned_from_test(one, rows)
         else:
             external.refuse_learned_from_test(one, rows)
-
-
-@pytest.mark.slow
-def test_snakemake_ingests_what_is_there_and_goes_on_without_the_rest(tmp_path):
-    folder = copy_repository(tmp_path)
-    (folder / "smallest.yaml").write_text(SMALLEST.replace("[copy_t1]", "[copy_t1, good, missing]"))
-    cases = "results/cases/smallest/copy_t1/seed0"
-    files = {"t1ce": f"{folder}/{cases}/{{patient}}_t1ce.nii.gz", "range": "signed"}
-    for name, keys in (("good", files), ("missing", files | {"t1ce": "{patient}.nii.gz"})):
-        method(folder / "methods", name, **keys, patients="test")
-    exported = snakemake(folder, f"{cases}/index.json", benchmark="smallest.yaml")
-    assert exported.returncode == 0, exported.stdout[-3000:]
-    assert exported.stdout.count("methods/missing, `t1ce`") == 1
-    commands = planned(folder, benchmark="smallest.yaml")
-    assert sum("ingest" in one for one in commands) == 2
-    done = snakemake(folder, benchmark="smallest.yaml")
-    assert done.returncode != 0
-    shown = python(folder, "-m", "workflow", "tabulate", "--benchmark", "smallest.yaml").stdout
-    assert "missing, seed 0, has no scores: ingest: methods/missing" in shown
-    runs = folder / "results/runs/smallest"
-    one, other = (pd.read_csv(runs / name / "seed0/scores.csv") for name in ("copy_t1", "good"))
-    np.testing.assert_allclose(one["value"], other["value"], atol=1e-4, rtol=1e-4)
-    verified = python(folder, "-m", "benchmarks", "verify", "results/manifest/smallest.json")
-    assert "good, seed 0" in verified.stdout  # its training patients are not declared
-    manifest = json.loads((folder / "results/manifest/smallest.json").read_text())
-    (files,) = manifest["external"].values()
-    assert len(files["files"]) == 1

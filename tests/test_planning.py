@@ -32,7 +32,7 @@ def test_the_dag_is_planned(bare, repository_copy):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("cutgan: {width: 2", "cutgan: {widht: 2", "mine.yaml, line 15"),
+        ("cutgan: {width: 2", "cutgan: {widht: 2", "mine.yaml, line 16"),
         ("batch: 2", "batch: two", "mine.yaml, line 8, `results.training.batch`"),
     ],
 )

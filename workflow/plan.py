@@ -260,7 +260,7 @@ class Plan:
         only = method.description.benchmarks
         if method.name in self.benchmark.results.without:
             return False
-        if only is not None and self.benchmark.file_name not in only:
+        if only is not None and not set(only) & set(self.benchmark.family):
             return False
         if variant == "base" or method.variant(variant).default:
             return True

@@ -134,12 +134,20 @@ class PictureGrid:
 
 
 def _broken(text: str, letters: int) -> str:
-    """Break text into lines of at most so many letters, at spaces and else at underscores."""
+    """Break text into lines of at most so many letters: at spaces, underscores, within words."""
     lines = []
     for line in text.split("\n"):
-        spaced = line if len(line) <= letters else line.replace("_", "_ ")
+        spaced = line
+        if len(line) > letters:
+            spaced = " ".join(_halved(word, letters) for word in line.replace("_", "_ ").split())
         lines += [part.replace("_ ", "_") for part in textwrap.wrap(spaced, letters)]
     return "\n".join(lines)
+
+
+def _halved(word: str, letters: int) -> str:
+    """Hyphenate a word of more letters, in its middle, so that no single letter is left over."""
+    middle = -(-len(word) // 2)
+    return f"{word[:middle]}- {word[middle:]}" if letters < len(word) < 2 * letters else word
 
 
 def _view(one: Slice) -> tuple[float, float, float]:

@@ -122,7 +122,8 @@ def _scatter(
 
 def _said(found: pd.Series) -> str:
     """The coefficient with its interval and how many methods and patients it is of."""
-    n = f"{found['methods']} methods, {found['patients']} patients"
+    count = int(found["patients"])
+    n = f"{found['methods']} methods, {count} patient{'' if count == 1 else 's'}"
     if np.isnan(found["rho"]):
         why = "too few methods" if found["methods"] < FEWEST_ROWS else "all are equal"
         return f"no rho: {why}\n{n}"
@@ -152,4 +153,6 @@ def _dots(ax: Axes, found: pd.DataFrame, name: str, main: str, named: bool) -> N
     ax.grid(axis="x")
     ax.set_title(f"{name}: similarity", loc="left", weight="bold")
     if named:
-        ax.legend(loc="lower left", handlelength=1.4, borderaxespad=0.2)
+        # Above the panel, since dots and intervals may be anywhere in it.
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, handlelength=1.4,
+                  borderaxespad=0.2)  # fmt: skip
