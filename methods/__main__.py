@@ -142,7 +142,9 @@ def main(arguments: list[str] | None = None) -> int:
     files.add_argument("--external", metavar="PATH", help=f"their folder, or a path with {PATIENT}")
     files.add_argument("--kind", choices=KINDS, help="of the volumes; else their names tell")
     files.add_argument("--range", choices=("scanner", "unit", "signed"), help="of their T1ce")
-    files.add_argument("--patients", choices=("test", "all"), default="test", help="of whom it is")
+    files.add_argument(
+        "--patients", choices=("test", "all"), default="test", help="which patients have it"
+    )
     files.add_argument("--benchmark", metavar="NAME", help="the one whose patients they are of")
     chosen = parser.parse_args(arguments)
     try:

@@ -179,7 +179,7 @@ class Method:
         name = self.description.pretrained
         return None if name is None else self.folder / name
 
-    def pattern(self, kind: Literal["t1ce", "seg"]) -> external.Pattern | None:
+    def pattern(self, kind: external.Kind) -> external.Pattern | None:
         """Return where an external method's volumes of a kind are; None if it has none."""
         text = getattr(self.description, kind)
         return None if text is None else external.Pattern(self.name, kind, text, self.folder)
@@ -199,7 +199,7 @@ class Method:
             learned_from = self.learned_from()
         except MethodError as error:
             learned_from = str(error)
-        files = {kind: one.state() for kind in ("t1ce", "seg") if (one := self.pattern(kind))}
+        files = {kind: one.state() for kind in external.KINDS if (one := self.pattern(kind))}
         said = self.description.model_dump(include={"range", "patients"})
         return said | {"learned_from": learned_from, "files": files}
 

@@ -128,7 +128,7 @@ def test_what_is_wrong_fails_that_entry_alone(entered):
     text = (folder / TABLES / "table2_synthesis.md").read_text()
     assert re.search(rf"Blurred failed: ingest: .*{patient}.*NaN", text), text[-3000:]
     assert "CUTGAN failed" not in text
-    # One that is not there is told once, while planning.
+    # A missing file is reported once, while planning.
     path.unlink()
     planned = snakemake(folder, "-n", benchmark="tiny.yaml")
     assert planned.returncode == 0

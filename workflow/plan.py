@@ -3,8 +3,8 @@
 A run is one training, or a prediction without one: a method's variant, or a segmentor behind it.
 Runs name each other where one needs another's output, so a training that two rows need exists once.
 
-Behind every synthesis each segmentor stands twice: `retrained` on the synthesised T1ce, and
-`frozen`, trained on the real T1ce (behind the ceiling) and only predicting here.
+Each segmentor runs twice behind every synthesis: `retrained` on the synthesised T1ce, and `frozen`,
+trained on the real T1ce (behind the ceiling), where it only predicts.
 """
 
 import difflib
@@ -22,13 +22,14 @@ from benchmarks.reporting.published import read_published
 from benchmarks.reporting.rows import Role, Row
 from benchmarks.scoring.conventions import read_conventions
 from benchmarks.scoring.protocol import Protocol, load_protocol, metric_modules
+from methods.external import KINDS
 from methods.registry import FROZEN, Kind, Method, discover
 from workflow.fingerprint import fingerprint
 from workflow.verbs import VERBS, module
 
 TRAINING_CODE = ("workflow.training.loop",)
 INGESTING_CODE = ("benchmarks.cohorts.external", "workflow.commands.ingest")
-# What a run of each kind predicts; an external one what its files are of.
+# What a run of each kind predicts; an external run predicts what its files hold.
 MAKES: dict[Kind, tuple[Literal["t1ce", "seg"], ...]] = {
     "synthesis": ("t1ce",),
     "control": ("t1ce",),
@@ -78,7 +79,7 @@ class Run:
     def makes(self) -> tuple[Literal["t1ce", "seg"], ...]:
         """The kinds of volumes that it predicts."""
         if self.kind == "external":
-            return tuple(kind for kind in ("t1ce", "seg") if self.method.pattern(kind))
+            return tuple(kind for kind in KINDS if self.method.pattern(kind))
         return MAKES[self.kind]
 
     @property

@@ -17,7 +17,7 @@ rule ingest:
         dag.layout.log("ingest", "{run}", "seed{seed}", "{kind}"),
     benchmark:
         dag.layout.timing("ingest", "{run}", "seed{seed}", "{kind}")
-    priority: 1  # what is wrong with the files is told before trainings begin
+    priority: 1  # faults of the files are reported before trainings begin
     conda:
         "../../environment.yml"
     message:

@@ -29,7 +29,7 @@ from benchmarks.scoring.statistics import FEWEST_ROWS
 ORDER = 6
 
 AIM, REGION = "ET", "et"
-LOOKS = {
+STYLES = {
     "retrained": {"color": PALETTE[0], "marker": "o", "markerfacecolor": PALETTE[0]},
     "frozen": {"color": PALETTE[3], "marker": "o", "markerfacecolor": "white"},
 }  # by utility
@@ -117,10 +117,12 @@ def _scatter(
     ax.margins(0.1)
     dice = axis_title("dice", REGION)
     ax.set(xlabel=f"{dice}, retrained  → better", ylabel=f"{dice}, frozen  → better")
-    ax.set_title(f"{name}: frozen against retrained\n{_said(agreement)}", loc="left", weight="bold")
+    ax.set_title(
+        f"{name}: frozen against retrained\n{_coefficient(agreement)}", loc="left", weight="bold"
+    )
 
 
-def _said(found: pd.Series) -> str:
+def _coefficient(found: pd.Series) -> str:
     """The coefficient with its interval and how many methods and patients it is of."""
     count = int(found["patients"])
     n = f"{found['methods']} methods, {count} patient{'' if count == 1 else 's'}"
@@ -139,12 +141,12 @@ def _dots(ax: Axes, found: pd.DataFrame, name: str, main: str, named: bool) -> N
     ):
         labels.append(title(metric, region) + ("" if protocol == main else f", {protocol}"))
         for side, (_, one) in zip((-_APART, _APART), of.iterrows(), strict=True):
-            look = LOOKS[one["utility"]]
-            ax.plot([one["low"], one["high"]], [place + side] * 2, color=look["color"])
-            ax.plot([one["rho"]], [place + side], **look, markersize=3.6, linestyle="none",
+            style = STYLES[one["utility"]]
+            ax.plot([one["low"], one["high"]], [place + side] * 2, color=style["color"])
+            ax.plot([one["rho"]], [place + side], **style, markersize=3.6, linestyle="none",
                     gid=f"{one['utility']}:{protocol}:{metric}:{region}", zorder=3)  # fmt: skip
-    for utility, look in LOOKS.items():
-        ax.plot([], [], **look, markersize=3.6, label=utility)
+    for utility, style in STYLES.items():
+        ax.plot([], [], **style, markersize=3.6, label=utility)
     ax.axvline(0, color="0.6", linewidth=0.6, zorder=0)
     ax.set(xlim=(-1.05, 1.05), ylim=(len(labels) - 0.4, -0.6))
     ax.set_xlabel(f"rho with {axis_title('dice', REGION)}")
