@@ -12,6 +12,7 @@ demo: .venv/installed
 	$(BIN)/snakemake --report results/report.html
 	$(BIN)/python -m workflow show
 	$(BIN)/python -m benchmarks verify results/manifest/phantom.json
+	$(BIN)/python -m benchmarks bands results/tables/phantom/scores.csv
 
 test: .venv/installed
 	$(PYTEST)

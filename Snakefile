@@ -33,8 +33,8 @@ if not elsewhere:
 
 wildcard_constraints:
     patient=r"[^/]+",
-    run=r"[a-z0-9_.+]+",
-    seed=r"\d+",
+    run=r"[a-z0-9_.+@]+",
+    replicate=dag.replicates,
 
 
 report: "workflow/report/workflow.rst"

@@ -1,6 +1,8 @@
 """`python -m benchmarks verify` compares the results here with their manifests.
 
-Exit code 0: everything agrees. 1: something does not. 2: a manifest is missing or invalid.
+`python -m benchmarks bands` compares the numbers of one seed with those of other seeds.
+
+Exit code 0: everything agrees. 1: something does not. 2: a file is missing or invalid.
 """
 
 import argparse
@@ -26,12 +28,22 @@ def main(arguments: list[str] | None = None) -> int:
     verify.add_argument("--data", type=Path, help="where the input data is now")
     quick = f"do not read files above {LARGE // 10**6} MB"
     verify.add_argument("--quick", action="store_true", help=quick)
+    bands = verbs.add_parser("bands", help="compare a seed's numbers with those of other seeds")
+    bands.add_argument("scores", nargs="+", type=Path, help="results/tables/<benchmark>/scores.csv")
+    which = bands.add_mutually_exclusive_group()
+    which.add_argument("--reference", type=Path, help="other bands than the benchmark's")
+    which.add_argument("--write", type=Path, help="make such a file of the scores of several seeds")
     verbs.add_parser("schema", help="print the JSON schema of a benchmark file")
     chosen = parser.parse_args(arguments)
     if chosen.verb == "schema":
         print(json.dumps(schema(), indent=1))
         return 0
     try:
+        if chosen.verb == "bands":
+            if chosen.write:
+                return _write_bands(chosen.write, chosen.scores)
+            plausible = [_compare_bands(path, chosen.reference) for path in chosen.scores]
+            return 0 if all(plausible) else 1
         manifests = chosen.manifests or sorted(FOLDER.glob("*.json"))
         if not manifests:
             raise InputError(
@@ -55,6 +67,32 @@ def _verify(path: Path, data: Path | None, quick: bool) -> bool:
     return verdict.agrees
 
 
+def _compare_bands(path: Path, reference: Path | None) -> bool:
+    from benchmarks.reporting import bands  # pandas takes half a second to import
+
+    verdicts, differing = bands.verdicts(path, reference)
+    if differing:
+        names = "; ".join(differing[:SHOWN])
+        more = f"; and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
+        print(f"The reference bands do not apply, so nothing was compared: {names}{more}.")
+    for verdict in verdicts:
+        seed = f"Seed {verdict.seed}: " if len(verdicts) > 1 else ""
+        print(seed + "\n".join(bands.report(verdict)))
+    return all(verdict.plausible for verdict in verdicts)
+
+
+def _write_bands(path: Path, scores: list[Path]) -> int:
+    from benchmarks.reporting import bands
+
+    reference = bands.write_bands(path, scores)
+    counts = ", ".join(f"{seed}: {count}" for seed, count in reference.left_out.items())
+    print(
+        f"Wrote {path} and {path.with_suffix('.yaml')}. Numbers of each seed outside the bands of "
+        f"the other seeds: {counts}. A new seed may have {reference.allowed}."
+    )
+    return 0
+
+
 def _report(path: Path, verdict: Verdict, seconds: float) -> Iterable[str]:
     manifest, code = verdict.manifest, verdict.manifest.code
     commit = f"commit {code.commit[:12]}" if code.commit else f"an unknown commit ({code.unknown})"
@@ -72,9 +110,9 @@ def _report(path: Path, verdict: Verdict, seconds: float) -> Iterable[str]:
     warnings = [f"{check.name}: {check.found}" for check in verdict.warnings]
     yield from _list("Worth a look, though no number is wrong for it", warnings)
     unscored = [
-        f"{run}, seed {seed}: {known.get('reason')}"
-        for run, seeds in manifest.runs.items()
-        for seed, known in seeds.items()
+        f"{run}, {replicate}: {known.get('reason')}"
+        for run, replicates in manifest.runs.items()
+        for replicate, known in replicates.items()
         if not known.get("scored")
     ]
     yield from _list("Runs without scores, rows without numbers", unscored)

@@ -12,15 +12,25 @@ from pydantic import (
     AfterValidator,
     Field,
     PrivateAttr,
+    ValidationError,
     ValidationInfo,
     computed_field,
     field_validator,
     model_validator,
 )
 
+from benchmarks.cohorts.replicate import Place, Replicate
 from benchmarks.cohorts.sources import load_source
 from benchmarks.errors import InputError
-from benchmarks.plain_yaml import Document, Settings, each_once, file_name
+from benchmarks.plain_yaml import (
+    Document,
+    KeyedError,
+    Settings,
+    each_once,
+    faults,
+    file_name,
+    merge,
+)
 
 FOLDER = Path(__file__).parent
 # Old keys that users may have in their files.
@@ -30,6 +40,10 @@ ProtocolName = Annotated[str, file_name(FOLDER / "protocols")]
 Count = Annotated[int, Field(ge=1, le=10**6)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+ConditionName = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
+# What a condition may change: neither the patients and their scores, which all conditions share,
+# nor which methods run.
+CHANGEABLE = ("training", "params", "split.unit")
 
 
 def _one_line(text: str) -> str:
@@ -88,11 +102,53 @@ class Cohort(Settings):
 
 
 class Split(Settings):
-    """Shares of train, validation and test patients; `file` takes somebody's own split instead."""
+    """Shares of train, validation and test patients; `file` takes somebody's own split instead.
+
+    Attributes
+    ----------
+    folds : cross-validation: each fold tests other patients, and together they test everyone once.
+        `fractions` then share out the rest between train and validation.
+    run_folds : of them those that are run; null for all.
+    repeats : how many divisions of the patients; the first is by `seed`, the others by seeds that
+        follow from it.
+    unit : `slice` trains on slices of all patients, those that are tested too, as a split at the
+        sample level does. Scores are then too good: `leak.yaml` measures by how much. The patients
+        that are scored stay the same, and protocols must be of `slices: held_out`.
+    """
 
     fractions: tuple[Count, Count, Count] = (7, 1, 2)
     seed: Seed = 0
     file: Path | None = None
+    unit: Literal["patient", "slice"] = "patient"
+    folds: Annotated[int, Field(ge=2, le=100)] | None = None
+    run_folds: (
+        Annotated[
+            tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(each_once)
+        ]
+        | None
+    ) = None
+    repeats: Annotated[int, Field(ge=1, le=100)] = 1
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> "Split":
+        if self.file is not None and (self.folds or self.repeats > 1):
+            key = "folds" if self.folds else "repeats"
+            text = "`file` is one division of the patients; remove it, or this key"
+            raise KeyedError([key], text)
+        if self.run_folds and max(self.run_folds) >= (self.folds or 0):
+            numbers = f"numbers from 0 to {self.folds - 1}" if self.folds else "`folds` first"
+            raise KeyedError(["run_folds"], f"found {list(self.run_folds)}; write {numbers}")
+        return self
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Every division of the patients that is run."""
+        folds = range(self.folds) if self.folds else (None,)
+        return tuple(
+            Place(repeat, fold)
+            for repeat in range(self.repeats)
+            for fold in self.run_folds or folds
+        )
 
 
 class Slices(Settings):
@@ -120,12 +176,16 @@ class Training(Settings):
     steps_per_epoch : the most batches per epoch; null for all.
     unpaired : where an unpaired method's T1ce comes from. `other` draws a slice of another training
         patient, `shuffled` any slice (CUT's convention), `disjoint` halves the training patients.
+    t1ce_patients : how many of the training patients with tumour have T1ce when a synthesis is
+        trained; null for all. Another seed draws others, and fewer are among more. Epochs keep
+        their number of batches. Segmentors alone are trained on all patients.
     """
 
     batch: Count = 4
     epochs: Epochs = Epochs()
     steps_per_epoch: Count | None = None
     unpaired: Literal["other", "shuffled", "disjoint"] = "other"
+    t1ce_patients: Count | None = None
 
 
 class Results(Settings):
@@ -157,6 +217,11 @@ class Results(Settings):
         tuple[ProtocolName, ...], Field(min_length=1), AfterValidator(each_once)
     ] = ("paper", "strict")
     conventions: bool = True
+
+    @property
+    def replicates(self) -> tuple[Replicate, ...]:
+        """Every seed with every division of the patients."""
+        return tuple(Replicate(seed, place) for place in self.split.places for seed in self.seeds)
 
 
 class Speed(Settings):
@@ -199,15 +264,64 @@ class Benchmark(Settings):
     Attributes
     ----------
     extends : the benchmark whose settings this one's replace, by its name or path.
+    note : what readers of Tables I to III must know of this benchmark, in sentences.
+    conditions : by name, what differs from `results` (see `CHANGEABLE`) in trainings that are
+        compared with the benchmark's own. The first may change nothing: it names these own ones.
     """
 
     extends: str | None = None
     title: Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+    note: Annotated[str, Field(max_length=1000), AfterValidator(_one_line)] | None = None
     cohort: Cohort
     results: Results = Results()
+    conditions: dict[ConditionName, dict[str, Any]] = Field(default={})
     speed: Speed = Speed()
     _document: Document = PrivateAttr()
     _own: int = PrivateAttr(0)  # how many paths of the document are those of extended files
+    _condition: str = PrivateAttr("")  # whose settings the results are
+
+    @model_validator(mode="after")
+    def _conditions_are_valid(self) -> "Benchmark":
+        for place, (name, changes) in enumerate(self.conditions.items()):
+            flat = flattened(changes)
+            if flat and name == "base":
+                text = "`base` names the settings of `results`; write another name"
+                raise KeyedError(["conditions", name], text)
+            if not flat and place:
+                text = "it changes nothing; remove it, or write what it changes"
+                raise KeyedError(["conditions", name], text)
+            for key in flat:
+                if not any(f"{key}.".startswith(f"{one}.") for one in CHANGEABLE):
+                    text = f"a condition may change {', '.join(CHANGEABLE)}, and no `{key}`"
+                    raise KeyedError(["conditions", name, *key.split(".")], text)
+            self._with(name)
+        return self
+
+    def _with(self, condition: str) -> Results:
+        """Return the settings of a condition."""
+        own = self.results.model_dump(mode="json", exclude_unset=True)
+        try:
+            return Results.model_validate(merge(own, self.conditions[condition]))
+        except ValidationError as error:
+            keys, text = faults(error, Results)[0]
+            raise KeyedError(["conditions", condition, *keys], text) from None
+
+    @property
+    def base(self) -> str:
+        """The name of the benchmark's own settings among its conditions."""
+        first = next(iter(self.conditions), "")
+        return first if first and not self.conditions[first] else "base"
+
+    @property
+    def variations(self) -> dict[str, "Benchmark"]:
+        """The benchmark under each of its conditions but its own settings, without conditions."""
+        found = {}
+        for name, changes in self.conditions.items():
+            if changes:
+                update = {"results": self._with(name), "conditions": {}}
+                found[name] = self.model_copy(update=update)
+                found[name]._condition = name
+        return found
 
     @computed_field
     @property
@@ -227,7 +341,19 @@ class Benchmark(Settings):
 
     def where(self, *keys: str) -> str:
         """Return `file, line N, key` of a setting, for messages."""
+        changed = ("conditions", self._condition, *keys[1:])
+        if self._condition and self._document.has(changed):
+            return self._document.where(changed)
         return self._document.where(keys)
+
+
+def flattened(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return nested settings as values by dotted keys, e.g. `training.epochs.joint`."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        inner = flattened(value) if isinstance(value, dict) else {"": value}
+        flat |= {f"{key}.{rest}".removesuffix("."): one for rest, one in inner.items()}
+    return flat
 
 
 def load(

@@ -114,9 +114,9 @@ class Manifest(_Part):
     machine : the one that wrote the manifest; `cost` and `prediction_cost` name the device of
         each training and of each synthesis.
     settings : the benchmark as resolved: file, scale and command line together.
-    runs : by run and seed: the digest of its settings and code, whether it is scored, the reason
-        if not, and the costs of its training and of its synthesis. Times of other jobs are not
-        kept.
+    runs : by run and replicate: the digest of its settings and code, whether it is scored, the
+        reason if not, and the costs of its training and of its synthesis. Times of other jobs are
+        not kept.
     checks : what must hold, as found when the manifest was written.
     data : input data.
     external : by `<method>/<kind>`, the volumes that were predicted elsewhere.

@@ -73,7 +73,7 @@ class Document:
             if len(paths) == 1 and isinstance(content, list):
                 self.content = content
             elif isinstance(content, dict):
-                self.content = _merge(self.content, content)
+                self.content = merge(self.content, content)
             else:
                 found = repr(content)[:LONGEST]
                 raise InputError(f"{path}: expected keys and values, found {found}.")
@@ -87,6 +87,10 @@ class Document:
                 if (line := _line_of(tree, keys[:depth])) is not None:
                     return f"{path}, line {line}, {name}"
         return f"{self.paths[0]}, {name}" if keys else str(self.paths[0])
+
+    def has(self, keys: Sequence[str | int]) -> bool:
+        """Return whether any of the files has the key."""
+        return any(_line_of(tree, keys) is not None for tree in self._trees)
 
     def validated(self, model: type[Model], renamed: Mapping[str, str] | None = None) -> Model:
         """Return the content as an instance of a pydantic model, or of a tuple of such.
@@ -207,9 +211,10 @@ def _line_of(node: yaml.Node, keys: Sequence[str | int]) -> int | None:
     return line
 
 
-def _merge(base: dict, over: dict) -> dict:
+def merge(base: dict, over: dict) -> dict:
+    """Return nested settings in which those of `over` replace those of `base`."""
     both = {
-        key: _merge(base[key], value)
+        key: merge(base[key], value)
         for key, value in over.items()
         if isinstance(value, dict) and isinstance(base.get(key), dict)
     }

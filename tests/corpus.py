@@ -102,6 +102,7 @@ def finished(folder: Path) -> Path:
         patch.chdir(folder)
         for patient in range(4):
             run(f"prepare --patient P{patient}")
+        run("cohort")
         run("split")
         run("synthesize --run copy_t1 --seed 0")
         for verb in ("train", "segment", "score"):
@@ -782,7 +783,7 @@ SPLITS = [
     Case("split: prepared one in no UTF-8", put(f"{STORE}/split.csv", b"\xff\xfe"), TRAIN,
          (f"{STORE}/split.csv cannot be read",)),
     Case("split: prepared one is gone", lambda: Path(STORE, "split.csv").unlink(), TRAIN,
-         (f"no {STORE}/split.csv", "split command")),
+         (f"no split file {STORE}/split.csv", "split command")),
 ]  # fmt: skip
 STORES = [
     Case("store: array cut short", cut(STORED, 0.5), TRAIN, (*IN_STORE, "bytes instead of")),
@@ -823,7 +824,7 @@ STORES = [
     Case("store: prepared for another crop", config("crop: 32", "crop: 64"), "split",
          ("Patient P0", "another `results.slices`", "crop=32", "Run prepare")),
     Case("store: input checksums are gone", lambda: Path(STORE, "input_checksums.csv").unlink(),
-         TRAIN, (f"no {STORE}/input_checksums.csv", "split command")),
+         TRAIN, (f"no {STORE}/input_checksums.csv", "cohort command")),
 ]  # fmt: skip
 CHECKPOINTS = [
     Case("weights: code", weights(lambda _: {"digest": "x", "model": Payload()}), SYNTHESIZE,
@@ -890,7 +891,7 @@ def value(text: bytes) -> Damage:
     def change(data: bytes) -> bytes:
         lines = data.splitlines()
         cells = lines[1].split(b",")
-        cells[10] = text
+        cells[12] = text
         lines[1] = b",".join(cells)
         return b"\n".join(lines) + b"\n"
 
@@ -913,7 +914,7 @@ TABLES = [
         ("cut in a line", edit(SCORES, lambda data: data[: data.rindex(b",") - 3]),
          SCORES, "line", "cut short", "again"),
         ("a cell too many", edit(SCORES, lambda data: data[:-1] + b",x\n"), SCORES,
-         "found 13 cells instead of 12"),
+         "found 15 cells instead of 14"),
         ("a cell too many in every line",
          edit(SCORES, lambda data: data.replace(b"\n", b",x\n").replace(b",x\n", b"\n", 1)),
          SCORES, "cells"),

@@ -1,6 +1,7 @@
 """Results made up for tests, and what every table's LaTeX must keep."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.cohorts.replicate import Place, Replicate
 from benchmarks.reporting import costs as cost_files
 from benchmarks.reporting import scores as score_files
 from benchmarks.reporting.published import Published, read_published
@@ -20,11 +22,21 @@ COHORT = "simulated phantom, 20 patients, 4 test; NOT real patients"
 
 
 def frame(*scores: Sequence[list]) -> pd.DataFrame:
-    """Return a score table of the rows of several runs; each patient is one subject."""
+    """Return a score table of the rows of several runs; each patient is one subject.
+
+    A row has all columns but subject, repeat and fold; its seed may be a `Replicate`.
+    """
     rows = [row for rows in scores for row in rows]
-    columns = [column for column in score_files.COLUMNS if column != "subject"]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.assign(subject=table["patient"])[score_files.COLUMNS]
+    given = {"subject", "repeat", "fold"}
+    table = pd.DataFrame(rows, columns=[name for name in score_files.COLUMNS if name not in given])
+    ones = [_replicate(one) for one in table["seed"]]
+    numbers = pd.DataFrame([one.numbers for one in ones], columns=score_files.REPLICATE)
+    table = table.assign(subject=table["patient"], **numbers)
+    return table.astype(dict.fromkeys(score_files.REPLICATE, int))[score_files.COLUMNS]
+
+
+def _replicate(one: int | Replicate) -> Replicate:
+    return one if isinstance(one, Replicate) else Replicate(int(one))
 
 
 def cost_frame(*costs: list) -> pd.DataFrame:
@@ -51,18 +63,26 @@ def made_up_results(
     protocols: Sequence[str] = ("paper", "strict"),
     costs: pd.DataFrame | None = None,
     prediction_costs: pd.DataFrame | None = None,
-    histories: Mapping[tuple[str, int], pd.DataFrame] | None = None,
+    histories: Mapping[tuple[str, int | Replicate], pd.DataFrame] | None = None,
     published: Published | None = None,
     patients: Mapping[str, object] | None = None,
     read_prediction: Callable[..., np.ndarray] = _no_prediction,
     read_attention: Callable[..., Attention | None] = lambda run, seed, patient: None,
     left_out: Sequence[str] = (),
 ) -> Results:
-    """Return results of these scores and rows; seeds and test patients are those of the scores."""
+    """Return results of these scores and rows; replicates and test patients are those scored."""
     scores = frame() if scores is None else scores
     names = patients if patients is not None else scores["patient"].unique()
     subjects = dict(zip(scores["patient"], scores["subject"], strict=True))
     test = {name: subjects.get(name, name) for name in sorted(names)}
+    replicates, tested = defaultdict(set), defaultdict(set)
+    folds = (scores["fold"] > 0).any()
+    for run, patient, seed, repeat, fold in scores[
+        ["run", "patient", *score_files.REPLICATE]
+    ].itertuples(index=False):
+        place = Place(repeat, fold if folds else None)
+        replicates[run].add(Replicate(seed, place))
+        tested[place].add(patient)
     return Results(
         cohort=Cohort(title, description, simulated, test),
         rows=tuple(rows),
@@ -72,10 +92,12 @@ def made_up_results(
         prediction_costs=(
             prediction_cost_frame() if prediction_costs is None else prediction_costs
         ),
-        histories=histories or {},
+        histories={(run, _replicate(one)): of for (run, one), of in (histories or {}).items()},
         published=published or read_published(),
         conventions=read_conventions(),
-        seeds={run: tuple(sorted(of["seed"].unique())) for run, of in scores.groupby("run")},
+        replicates={run: tuple(sorted(ones)) for run, ones in replicates.items()},
+        tested={place: tuple(sorted(names)) for place, names in tested.items()}
+        or {Place(): tuple(test)},
         patients=patients or {},
         read_prediction=read_prediction,
         read_attention=read_attention,

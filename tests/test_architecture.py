@@ -89,7 +89,7 @@ sys.meta_path.insert(0, Refuse())
 from workflow.dag import Dag
 from workflow.machine import remember_command
 dag = Dag({config!r})
-rules = ["simulate", "prepare", "split", "score", "tabulate", "draw", "manifest", "page"]
+rules = ["simulate", "prepare", "cohort", "split", "score", "tabulate", "draw", "manifest", "page"]
 print(len(dag.targets()), [dag.digest(rule) for rule in rules])
 for run in dag.plan.runs.values():
     dag.plan.digest(run, 0)
@@ -131,6 +131,7 @@ def started(verb: str) -> list[str]:
     [
         ("simulate", ["numpy"]),
         ("prepare", ["torch", "pandas", "matplotlib"]),
+        ("cohort", ["torch", "pandas", "scipy.ndimage"]),
         ("split", ["torch", "pandas", "scipy.ndimage"]),
         ("score", ["torch", "pandas", "matplotlib", "scipy.stats"]),
         ("export", ["torch", "pandas", "scipy.ndimage"]),

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from made_up_scores import COHORT, check_latex, frame, made_up_results, write_table
 
+from benchmarks.cohorts.replicate import Place, Replicate
+from benchmarks.reporting.measures import notes_on_intervals
 from benchmarks.reporting.rows import Row
 from benchmarks.reporting.tables.table5_statistics import comparison_table
 
@@ -114,6 +116,50 @@ def test_seeds_are_averaged_before_patients_are_compared(column):
     assert wt.loc["cutgan+unet", "difference"] == pytest.approx(-0.2)
     alone = column(scored("cutgan+unet", VALUES - 0.2)).loc["cutgan+unet"]
     assert wt.loc["cutgan+unet", "high"] > alone["high"] + 0.05, "seeds were not resampled"
+
+
+def in_folds(run, values, seeds=1):
+    """Every second patient is tested by the same fold."""
+    return [
+        row
+        for seed in range(seeds)
+        for fold in (0, 1)
+        for row in scored(run, values, seed=Replicate(seed, Place(fold=fold)))[fold::2]
+    ]
+
+
+def test_folds_are_one_cohort_and_a_training_each(column):
+    """As many patients as all folds have; the t test over them and the folds has no smallest p."""
+    wt = column(in_folds("unet", VALUES[:4]), in_folds("cutgan+unet", VALUES[:4] - [0.3, 0.2] * 2))
+    unet, cutgan = wt.loc["unet"], wt.loc["cutgan+unet"]
+    assert unet[["n", "patients", "seeds", "folds", "repeats"]].tolist() == [4, 4, 1, 2, 1]
+    assert unet["mean"] == pytest.approx(0.75)
+    assert (cutgan["pairs"], cutgan["trainings"], cutgan["too_few"]) == (4, 2, False)
+    assert cutgan["difference"] == pytest.approx(-0.25)
+    assert cutgan["difference_low"] < -0.3 and cutgan["difference_high"] > -0.2
+    assert cutgan["p"] == pytest.approx(2 * cutgan["false_claim"])
+    notes = notes_on_intervals(wt)
+    assert "t interval over patients and folds." in notes[0]
+    assert notes[1:] == ["n counts the patients of all folds; the trainings of one test each."]
+
+
+def test_notes_name_what_varies_and_the_rows_of_one_training(column):
+    wt = column(in_folds("unet", VALUES, seeds=2), scored("cutgan+unet", VALUES))
+    several, once, folds, few = notes_on_intervals(wt)
+    assert several.endswith("t interval over patients, seeds and folds.")
+    assert once.startswith("Interval of a row with one training: BCa bootstrap over patients.")
+    assert "all folds" in folds and "too narrow" in few
+
+
+def test_of_distances_the_lower_beats(column):
+    assd = column(
+        scored("unet", VALUES, metric="assd"),
+        scored("cutgan+unet", VALUES + 2 * VALUES, metric="assd"),
+        metric="assd",
+        name="table1_ablation",
+    )
+    assert assd.loc["cutgan+unet", "beats"] < 0.01
+    assert np.isnan(assd.loc["unet", "beats"]), "the best is compared with no row"
 
 
 @pytest.mark.parametrize(("patients", "too_few"), [(4, True), (5, True), (6, False), (8, False)])

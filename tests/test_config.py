@@ -87,7 +87,8 @@ def test_data_for_the_phantom_is_refused(tmp_path):
 
 
 def test_unknown_benchmark_lists_the_known_ones():
-    with pytest.raises(InputError, match="brats2020, brats2020_all, phantom, phantom_all"):
+    names = "brats2020, brats2020_all, brats2020_leak, brats2020_scarcity, leak, phantom"
+    with pytest.raises(InputError, match=names):
         load("brats2021")
 
 

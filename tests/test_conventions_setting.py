@@ -8,7 +8,9 @@ from benchmarks.scoring.conventions import read_conventions
 from workflow.dag import Dag
 from workflow.plan import Plan
 
-RULES = ("simulate", "prepare", "split", "score", "tabulate", "draw", "manifest", "page")
+RULES = (
+    "simulate", "prepare", "cohort", "split", "score", "tabulate", "draw", "manifest", "page",
+)  # fmt: skip
 SCORED = [convention.name for convention in read_conventions() if convention.change is not None]
 
 

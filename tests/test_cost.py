@@ -64,12 +64,17 @@ ROWS = [
 ]
 
 
-def cost(run, seed=0, updates=100, images=400, wall=60.0, core=90.0, memory=10**9, device=GPU):
-    return [run, seed, updates, images, wall, core, memory, device, 2_500_000]
+CHAIN = ("maf_net", "maf_net.joint")
+
+
+def cost(
+    run, seed=0, updates=100, images=400, wall=60.0, core=90.0, memory=10**9, device=GPU, fold=0
+):
+    return [run, seed, 0, fold, updates, images, wall, core, memory, device, 2_500_000]
 
 
 def predicted(run, seed=0, seconds=2.0, memory=10**9, device=GPU, slices=155 * 4):
-    return [run, seed, 4, slices, seconds, memory, device, 2, 16]
+    return [run, seed, 0, 0, 4, slices, seconds, memory, device, 2, 16]
 
 
 def costs_of(*lines, rows=ROWS, predictions=()):
@@ -139,13 +144,13 @@ def test_a_run_that_continues_another_counts_that_one_too():
 
 
 def test_a_cost_without_what_it_continues_is_none():
-    assert block("generators", cost("maf_net.joint")).loc["maf_net.joint", "seeds"] == 0
+    assert block("generators", cost("maf_net.joint")).loc["maf_net.joint", "trainings"] == 0
 
 
 def test_seeds_have_a_mean_time_and_the_highest_memory():
     two = cost("unet", 0, wall=10.0, memory=7), cost("unet", 1, wall=20.0, memory=5)
     unet = block("segmentors", *two).loc["unet"]
-    assert (unet["seeds"], unet["updates"], unet["images"]) == (2, 100, 400)
+    assert (unet["trainings"], unet["updates"], unet["images"]) == (2, 100, 400)
     assert (unet["wall_seconds"], unet["memory_bytes"]) == (15, 7)
 
 
@@ -157,7 +162,13 @@ def test_only_seeds_of_which_all_is_there_count():
         cost("maf_net.joint", 2, wall=99.0),
     ]
     joint = block("generators", *lines).loc["maf_net.joint"]
-    assert (joint["seeds"], joint["wall_seconds"]) == (1, 120)
+    assert (joint["trainings"], joint["wall_seconds"]) == (1, 120)
+
+
+def test_a_fold_continues_its_own():
+    lines = [cost(run, wall=10.0 * (fold + 1), fold=fold) for run in CHAIN for fold in (0, 1)]
+    joint = block("generators", *lines, cost(CHAIN[0], wall=99.0, fold=2)).loc[CHAIN[1]]
+    assert (joint["trainings"], joint["wall_seconds"]) == (2, 30)
 
 
 def test_rows_without_a_cost_say_why(written):
@@ -344,7 +355,7 @@ def test_wrong_columns_and_a_second_cost_are_named(cost_file, tmp_path):
     with pytest.raises(InputError, match=r"line 1: columns missing: \['run'\], .*\['rnu'\]"):
         read_costs([cost_file("a.csv", cost("unet"), columns=columns)])
     twice = cost_file("b.csv", cost("unet")), cost_file("c.csv", cost("unet"))
-    with pytest.raises(InputError, match=r"c\.csv, line 2: the cost of run unet, seed 0 is alr"):
+    with pytest.raises(InputError, match=r"c\.csv, line 2: the cost of run unet, .* fold 0 is alr"):
         read_costs(twice)
     with pytest.raises(InputError, match=r"absent\.csv: cannot be read as a cost table"):
         read_costs([tmp_path / "absent.csv"])
@@ -376,7 +387,7 @@ def prepared(tmp_path, monkeypatch):
     patients = ["P0", "P1", "P2"]
     write_cohort(Path("data"), patients)
     assert not any(do("prepare", "--patient", patient) for patient in patients)
-    assert do("split") == 0
+    assert do("cohort") == 0 and do("split") == 0
 
 
 def test_a_synthesis_measures_its_median_volume(prepared, monkeypatch):
@@ -394,8 +405,8 @@ def test_a_synthesis_measures_its_median_volume(prepared, monkeypatch):
     assert 0.1 < took.pop("seconds") < 1, "not the median volume"
     assert took.pop("memory_bytes") > 10**7
     assert took == {
-        "run": "copy_t1", "seed": 0, "volumes": 3, "slices": 3 * 8, "device": "CPU", "threads": 1,
-        "inference_batch": 5,
+        "run": "copy_t1", "seed": 0, "repeat": 0, "fold": 0, "volumes": 3, "slices": 3 * 8,
+        "device": "CPU", "threads": 1, "inference_batch": 5,
     }  # fmt: skip
     index = (FLOOR / "t1ce.json").read_bytes()
     assert do("synthesize", "--run", "copy_t1", "--seed", "0") == 0

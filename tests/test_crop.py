@@ -43,7 +43,7 @@ def split(folder, monkeypatch, crop: int) -> int:
     (folder / "mine.yaml").write_text(MINE.format(crop=crop))
     for patient in PATIENTS:
         assert workflow(["prepare", "--patient", patient, "--benchmark", "mine.yaml"]) == 0
-    return workflow(["split", "--benchmark", "mine.yaml"])
+    return workflow(["cohort", "--benchmark", "mine.yaml"])
 
 
 def test_lost_tumour_is_refused_before_training(native, monkeypatch, capsys):

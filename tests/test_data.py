@@ -1,5 +1,7 @@
 """Which slices a training sees, and which T1ce it is shown beside them."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from benchmarks.errors import InputError
 from workflow.layout import RunFolder
 from workflow.predictions import Predictions, write_index, write_prediction
 from workflow.training import data
-from workflow.training.data import ResidentSlices, batches, loader, plan_epoch
+from workflow.training.data import ResidentSlices, batches, loader, plan_epoch, t1ce_subjects
 from workflow.training.machine import Machine
 from workflow.training.seeding import generator
 from workflow.training.view import View
@@ -93,6 +95,121 @@ def test_disjoint_never_shows_a_patient_on_both_sides(cohort):
             targets.add(pick.t1ce.patient)
     assert len(inputs) == len(targets) == 2
     assert not inputs & targets
+
+
+# Scarce T1ce
+
+
+PAIRINGS = ("paired", "other", "shuffled", "disjoint")
+
+
+def scarce(cohort, pairing, count, seed=0, epoch=0, batch=2):
+    few = t1ce_subjects(cohort, count, seed, pairing)
+    plan = plan_epoch(cohort, pairing, batch, generator(0, "test", epoch), t1ce_from=few)
+    return few, plan
+
+
+@pytest.mark.parametrize("pairing", PAIRINGS)
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_no_t1ce_of_other_patients_is_ever_used(cohort, pairing, count):
+    used, inputs = set(), set()
+    for epoch in range(10):
+        few, plan = scarce(cohort, pairing, count, epoch=epoch)
+        used |= {cohort[pick.t1ce.patient].subject for pick in flat(plan)}
+        inputs |= {cohort[pick.inputs.patient].subject for pick in flat(plan)}
+    assert len(few) == count and used <= few
+    if pairing == "disjoint":
+        assert len(used) == len(inputs) == 2 and not used & inputs
+    else:
+        assert used == few
+        assert inputs == (few if pairing == "paired" else {"P0", "P1", "P2", "P3"})
+
+
+@pytest.mark.parametrize("pairing", PAIRINGS)
+def test_the_batches_of_scarce_t1ce_are_that_t1ce(cohort, pairing):
+    few, plan = scarce(cohort, pairing, 2)
+    volumes = [one.volume(64).t1ce for one in cohort if one.subject in few]
+    known = {slice_.tobytes() for volume in volumes for slice_ in volume}
+    for machine in (Machine(torch.device("cpu"), resident=x) for x in ("never", "always")):
+        for batch in loader(cohort, VIEW, machine)(plan):
+            assert all(one.numpy().tobytes() in known for one in batch.t1ce[:, 0])
+
+
+@pytest.mark.parametrize("pairing", PAIRINGS)
+def test_fewer_patients_are_among_more(cohort, pairing):
+    for seed in range(5):
+        sets = [t1ce_subjects(cohort, count, seed, pairing) for count in (1, 2, 3, 4)]
+        assert [len(one) for one in sets] == [1, 2, 3, 4]
+        assert all(few < more for few, more in pairwise(sets))
+    assert len({t1ce_subjects(cohort, 1, seed, pairing) for seed in range(20)}) > 1
+
+
+@pytest.mark.parametrize("pairing", PAIRINGS)
+def test_scarce_t1ce_leaves_the_updates_and_the_inputs(cohort, pairing):
+    every = picks(cohort, pairing)
+    _, plan = scarce(cohort, pairing, 2)
+    assert [len(batch) for batch in plan] == [len(batch) for batch in every]
+    if pairing != "paired":
+        assert [one.inputs for one in flat(plan)] == [one.inputs for one in flat(every)]
+
+
+@pytest.mark.parametrize("pairing", PAIRINGS)
+def test_t1ce_of_all_patients_is_the_same_epoch(cohort, pairing):
+    for epoch in range(3):
+        assert scarce(cohort, pairing, 4, epoch=epoch)[1] == picks(cohort, pairing, epoch=epoch)
+
+
+def test_paired_slices_of_few_patients_come_in_rounds(cohort):
+    few, plan = scarce(cohort, "paired", 1, batch=1)
+    order = [pick.inputs for pick in flat(plan)]
+    (one,) = (patient for patient in cohort if patient.subject in few)
+    size = len(one.tumour_slices)
+    rounds = [tuple(order[i : i + size]) for i in range(0, len(order) - size + 1, size)]
+    assert len(rounds) > 2 and {len(set(one)) for one in rounds} == {size}
+    assert len(set(rounds)) > 1
+
+
+def test_more_t1ce_patients_than_there_are(cohort):
+    fault = r"`results.training.t1ce_patients` is 5, but 4 training patients .*up to 4, or null"
+    with pytest.raises(InputError, match=fault):
+        t1ce_subjects(cohort, 5, 0, "paired")
+
+
+def test_other_needs_t1ce_of_two_patients(cohort):
+    with pytest.raises(InputError, match=r"`results.training.t1ce_patients` is 1. Make it 2"):
+        scarce(cohort, "other", 1)
+    assert scarce(cohort, "shuffled", 1)
+
+
+def test_t1ce_of_a_person_is_that_of_all_their_scans(tmp_path):
+    patients = stored_cohort(tmp_path, 4)
+    for patient, subject in zip(patients, "ABAC", strict=True):
+        patient.subject = subject
+    for seed in range(10):
+        few, plan = scarce(patients, "paired", 1, seed=seed)
+        used = {pick.t1ce.patient for pick in flat(plan)}
+        assert used == {i for i, one in enumerate(patients) if one.subject in few}
+
+
+# Chosen slices
+
+
+@pytest.mark.parametrize("pairing", PAIRINGS)
+def test_only_chosen_slices_are_used(cohort, pairing):
+    chosen = {one.patient: np.arange(one.shape[0]) % 2 == 0 for one in cohort}
+    plan = plan_epoch(cohort, pairing, 1, generator(0), chosen=chosen)
+    assert {one.z % 2 for pick in flat(plan) for one in pick} == {0}
+    every = flat(plan_epoch(cohort, pairing, 1, generator(0)))
+    assert 0 < len(flat(plan)) < len(every)
+    machine = Machine(torch.device("cpu"), resident="always")
+    resident = list(loader(cohort, VIEW, machine, chosen)(plan))
+    loaded = list(batches(cohort, VIEW, plan, 0, machine.device))
+    for a, b in zip(loaded, resident, strict=True):
+        assert all(torch.equal(x, vars(b)[key]) for key, x in vars(a).items())
+    assert ResidentSlices.size(cohort, VIEW, chosen) < ResidentSlices.size(cohort, VIEW)
+
+
+# Faults
 
 
 def test_other_needs_two_patients(cohort):

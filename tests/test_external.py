@@ -14,6 +14,7 @@ from nibabel import orientations
 
 from benchmarks.cohorts.external import Brains, read_seg, read_t1ce
 from benchmarks.cohorts.normalisation import to_int16
+from benchmarks.cohorts.replicate import Place, Replicate
 from benchmarks.cohorts.sources import load_source
 from benchmarks.cohorts.sources.brats import find_patients
 from benchmarks.cohorts.split import Row, read_split
@@ -443,7 +444,7 @@ results:
 def prepared(plan: Plan) -> None:
     for patient in ("P0", "P1", "P2"):
         assert command("prepare", "--patient", patient) == 0
-    assert command("split") == 0
+    assert command("cohort") == 0 and command("split") == 0
 
 
 def command(verb: str, *arguments: str) -> int:
@@ -474,27 +475,27 @@ def test_ingested_exported_and_ingested_again(entered, tmp_path):
             assert ingested(name, kind) == 0
         for verb in ("score", "export"):
             assert command(verb, "--run", name, "--seed", "0") == 0
-        folders[name] = Layout("mine").run(name, 0)
+        folders[name] = Layout("mine").run(name, Replicate(0))
         scores[name] = pd.read_csv(folders[name].scores)
     assert read_index(folders["first"], "t1ce")["volumes"].keys() == {"P0", "P1", "P2"}
     index = read_index(folders["first"], "seg")
     assert index["volumes"].keys() == {"P2"} and index["attention"] == {}
     assert index["learned"] == {"inputs": [], "patients": {"train": ["P0", "elsewhere_1"]}}
     assert read_index(folders["again"], "seg")["learned"]["patients"] == {}
-    (patient,) = stored_patients(plan.benchmark, "test")
+    (patient,) = stored_patients(plan.benchmark, Place(), "test")
     for kind, most in (("t1ce", 1.01 / 32767), ("seg", 0)):
         one, other = (Predictions(folders[name], kind).read(patient) for name in folders)
         assert np.abs(one.astype(float) - other).max() <= most
     values = [scores[name]["value"].to_numpy() for name in scores]
     assert len(values[0]) > 50
     np.testing.assert_allclose(*values, atol=1e-4, rtol=1e-4)
-    record = json.loads(Layout("mine").record("ingest", "first", "seed0", "t1ce").read_text())
+    record = json.loads(Layout("mine").record("ingest", "first", "t1ce", "seed0").read_text())
     takes = [name for step in record["steps"] for name in step["takes"]]
     assert "external:first/t1ce/P2/P2_t1ce.nii.gz" in takes and len(record["steps"]) == 3
 
 
 def external_rows() -> list[Row]:
-    return read_split(Layout("mine").split)
+    return read_split(Layout("mine").split(Place()))
 
 
 @pytest.mark.parametrize(
@@ -519,7 +520,7 @@ def test_planning_warns_and_the_run_fails_with_the_reason(entered, tmp_path, cap
         assert warned.count("\n") == 1 and "methods/theirs" in warned
         assert re.search(fault, warned), warned
     assert ingested("theirs") == 2
-    (reason,) = Layout("mine").run("theirs", 0).failures("ingest")
+    (reason,) = Layout("mine").run("theirs", Replicate(0)).failures("ingest")
     assert re.search(fault, reason.read_text()), reason.read_text()
 
 

@@ -48,8 +48,9 @@ FROZEN = [
 FAILED = Row("drit", "DRIT++", "method", tasks=SYNTHESIS, failure="train: loss is NaN")
 DESCRIPTION = "tiny phantom, 9 patients, 4 of them test"
 NAMES = [
-    "synthesis", "segmentation", "distributions", "ranks", "conventions", "similarity_vs_utility",
-    "utilities", "training_curves", "cost_vs_quality", "attention",
+    "synthesis", "segmentation", "distributions", "ranks", "claims", "conventions",
+    "similarity_vs_utility", "utilities", "subgroups", "training_curves", "cost_vs_quality",
+    "attention",
 ]  # fmt: skip
 DRAW = {item.name: item.function for item in figures()}
 SIDE, DEPTH = 24, 3
@@ -85,19 +86,22 @@ class MadeUpPatient:
     def __init__(self, patient):
         self.patient = patient
         rows, columns = np.mgrid[:SIDE, :SIDE] - SIDE / 2 + 0.5
-        self.labels = np.where(np.hypot(rows / 1.2, columns) < SIDE / 3, 0, -1)
-        self.labels[np.hypot(rows, columns - 3) < 3] = 2
-        self.labels[np.hypot(rows, columns - 3) < 1.5] = 3
+        self.classes = np.where(np.hypot(rows / 1.2, columns) < SIDE / 3, 0, -1)
+        self.classes[np.hypot(rows, columns - 3) < 3] = 2
+        self.classes[np.hypot(rows, columns - 3) < 1.5] = 3
         noise = np.random.default_rng(1).uniform(-0.5, 0.5, (4, SIDE, SIDE))
-        self.images = np.where(self.labels >= 0, noise, -1).astype(np.float32)
+        self.images = np.where(self.classes >= 0, noise, -1).astype(np.float32)
 
     def slice(self, z, crop):
         assert 0 <= z < DEPTH and crop == SIDE
-        return Scan(self.images, self.labels)
+        return Scan(self.images, self.classes)
+
+    def labels(self):
+        return np.stack([self.classes] * DEPTH)
 
 
 def predicted(run, seed, kind, patient):
-    one = patient.images[0] if kind == "t1ce" else np.maximum(patient.labels, 0).astype(np.uint8)
+    one = patient.images[0] if kind == "t1ce" else np.maximum(patient.classes, 0).astype(np.uint8)
     return np.stack([one] * DEPTH)
 
 
@@ -115,7 +119,10 @@ def histories():
 def costs(rows):
     trained = [row.run for row in rows if row.trained and not row.failure]
     return cost_frame(
-        *([run, 0, 1, 1, 360.0 * n, 360.0 * n, 1, "CPU", 1] for n, run in enumerate(trained, 1))
+        *(
+            [run, 0, 0, 0, 1, 1, 360.0 * n, 360.0 * n, 1, "CPU", 1]
+            for n, run in enumerate(trained, 1)
+        )
     )
 
 
@@ -280,7 +287,7 @@ def test_segmentations_are_drawn_as_scored():
 
 def test_runs_without_a_volume_of_each_patient_are_left_out():
     results = results_of()
-    results = replace(results, seeds={**results.seeds, "joint": ()})
+    results = replace(results, replicates={**results.replicates, "joint": ()})
     figure = DRAW["synthesis"](results)
     assert len([ax for ax in figure.axes if ax.images]) == 3 * (5 + 2 * 2)
     assert "Without synthesis (not run here): Joint net." in said(figure)

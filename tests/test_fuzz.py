@@ -195,7 +195,9 @@ KEYS = ["title", "cohort", "results", "speed", "results.seeds", "results.split",
         "results.training", "results.methods", "results.segmentors", "results.params",
         "results.protocols", "results.split.fractions", "results.slices.crop",
         "results.params.unet", "speed.threads", "cohort.seed", "cohort.path",
-        "cohort.source"]  # fmt: skip
+        "cohort.source", "results.split.folds", "results.split.run_folds", "results.split.repeats",
+        "conditions", "conditions.few", "conditions.few.params", "conditions.few.training.batch",
+        "conditions.few.split.unit"]  # fmt: skip
 
 
 @fuzz
@@ -248,7 +250,7 @@ def test_a_damaged_mapping_of_grades(patient, change):
 
 
 ROWS = pd.DataFrame(
-    [["unet", 0, "P0", "P0", "HGG", "paper", "segmentation", region, "dice", "lcc", value, ""]
+    [["unet", 0, 0, 0, "P0", "P0", "HGG", "paper", "segmentation", region, "dice", "lcc", value, ""]
      for region, value in (("wt", 0.5), ("tc", 0.25), ("et", ""))],
     columns=COLUMNS,
 )  # fmt: skip

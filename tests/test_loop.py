@@ -15,6 +15,7 @@ from contract_checks import same, weights
 from made_up import stored_cohort
 from torch import nn
 
+from benchmarks.cohorts.replicate import Place
 from benchmarks.errors import InputError
 from benchmarks.reporting.costs import COLUMNS
 from benchmarks.scoring.overlap import dice
@@ -96,6 +97,7 @@ def job(cohort, **changes) -> Job:
         "stream": "test.base",
         "digest": "d1",
         "seed": 0,
+        "place": Place(),
         "train": cohort[:3],
         "val": cohort[3:],
         "view": View(("t1", "t2", "flair"), crop=64),

@@ -21,6 +21,7 @@ from benchmarks import manifest as manifests
 from benchmarks.__main__ import main as judge
 from benchmarks.checksums import array_checksum, checksum
 from benchmarks.cohorts.plausibility import suspicious
+from benchmarks.cohorts.replicate import Replicate
 from benchmarks.cohorts.store import Scan
 from benchmarks.config import load
 from benchmarks.errors import InputError
@@ -70,6 +71,7 @@ def made(tmp_path_factory):
         patch.delenv(machine.COMMAND, raising=False)
         for patient in patients:
             do("prepare", "--patient", patient)
+        do("cohort")
         do("split")
         for run in ("copy_t1", "empty", "real_t1ce"):
             do("synthesize", "--run", run, "--seed", "0")
@@ -147,10 +149,10 @@ def test_what_it_says(here):
     assert len(manifest.data.files) == 6 * 5 and manifest.data.folder == "data"
     assert [check.name for check in manifest.checks if check.critical and not check.holds] == []
     assert len(manifest.checks) >= 10
-    assert manifest.runs["copy_t1+unet"]["0"]["cost"]["updates"] == 1
-    assert manifest.runs["copy_t1"]["0"]["cost"] is None
-    assert manifest.runs["copy_t1"]["0"]["prediction_cost"]["volumes"] == 6
-    assert manifest.runs["copy_t1+unet"]["0"]["prediction_cost"] is None
+    assert manifest.runs["copy_t1+unet"]["seed 0"]["cost"]["updates"] == 1
+    assert manifest.runs["copy_t1"]["seed 0"]["cost"] is None
+    assert manifest.runs["copy_t1"]["seed 0"]["prediction_cost"]["volumes"] == 6
+    assert manifest.runs["copy_t1+unet"]["seed 0"]["prediction_cost"] is None
     written = set(manifest.files) | set(manifest.arrays)
     for folder in ("store", "tables"):
         assert {p.as_posix() for p in Path(f"results/{folder}").rglob("*.*")} <= written
@@ -369,10 +371,10 @@ def test_new_files(verify):
 
 def test_both_changed_says_that_the_manifest_is_the_older(verify):
     flip(RUNS / "copy_t1+unet/seed0/scores.csv")
-    flip(TABLES / "table1_ablation.md")
+    flip(TABLES / "scores.csv")
     code, text = verify()
     assert code == 1
-    assert f"{TABLES}/table1_ablation.md" in section(text, "No longer follow")
+    assert f"{TABLES}/scores.csv" in section(text, "No longer follow")
     assert "Changed, though none" not in text
     assert "write the manifest again: python -m workflow manifest --benchmark mine" in text
 
@@ -475,7 +477,7 @@ def test_a_run_without_scores_has_its_reason(verify):
     do("manifest")
     manifest = read_manifest(MANIFEST)
     assert check(manifest, "or a failure").holds
-    assert manifest.runs["copy_t1+unet"]["0"]["reason"] == "train: loss is nan"
+    assert manifest.runs["copy_t1+unet"]["seed 0"]["reason"] == "train: loss is nan"
     code, text = verify()
     assert code == 0
     assert section(text, "Runs without scores") == ["copy_t1+unet, seed 0: train: loss is nan"]
@@ -755,7 +757,7 @@ def start(verb: str, *arguments: str, **settings) -> subprocess.Popen:
 def test_a_job_waits_for_one_that_outlived_its_snakemake(verify):
     with ExitStack() as held:
         for verb, run in JOBS.items():
-            lock = Layout("mine").run(run, 0).lock(verb)
+            lock = Layout("mine").run(run, Replicate(0)).lock(verb)
             held.enter_context(exclusive(lock, "not shown"))
         jobs = {v: start(v, "--run", run, "--seed", "0") for v, run in JOBS.items()}
         for verb, job in jobs.items():

@@ -16,6 +16,7 @@ from made_up import stored_cohort
 from made_up_scores import frame, made_up_results
 from PIL import Image
 
+from benchmarks.cohorts.replicate import Replicate
 from benchmarks.cohorts.store import Grid, Scan
 from benchmarks.errors import InputError
 from benchmarks.manifest import Check, Code, Data, Manifest
@@ -127,7 +128,7 @@ def manifest() -> Manifest:
         machine={"cores": 2},
         settings={"title": EVIL},
         data=Data(folder="raw", files={}),
-        runs={"drit": {"0": {"scored": False, "reason": EVIL}}},
+        runs={"drit": {"seed 0": {"scored": False, "reason": EVIL}}},
         checks=[
             Check(name="all is well", holds=True),
             Check(name="a sum", holds=False, found="3"),
@@ -308,8 +309,8 @@ def test_a_column_names_seeds_and_what_is_missing():
         Row("a+unet", "A + UNet", "method", tasks=SEGMENTATION, upstream="a"),
         Row("joint", "J", "ceiling", "joint", tasks=(*SYNTHESIS, *SEGMENTATION)),
     ]
-    seeds = {"a": (1,), "joint": (0, 1)}
-    joint, a = columns(replace(results(), rows=tuple(rows[::-1]), seeds=seeds))[::-1]
+    scored = {"a": (Replicate(1),), "joint": (Replicate(0), Replicate(1))}
+    joint, a = columns(replace(results(), rows=tuple(rows[::-1]), replicates=scored))[::-1]
     assert a == Column(
         "A", "method", "a", notes=("A: seed 1",),
         failures=("A lacks the scores of a seed: train: out of memory",

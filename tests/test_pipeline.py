@@ -264,7 +264,7 @@ def test_a_fixed_metric_retrains_nothing(stale):
         ("benchmarks/scoring/metrics/dice.py", "def measure(", "FIXED = 1\n\n\ndef measure(")
     )
     assert "score" in edited and not [name for name in edited if name.startswith("train")]
-    assert not edited & {"simulate", "prepare", "split"}
+    assert not edited & {"simulate", "prepare", "cohort", "split"}
 
 
 def test_another_style_writes_the_page_alone(stale):
@@ -311,6 +311,7 @@ def test_every_figure_is_drawn(finished):
     folder = finished / "results/figures/tiny"
     names = {"synthesis", "segmentation", "distributions", "ranks", "training_curves"}
     names |= {"similarity_vs_utility", "attention", "cost_vs_quality", "conventions", "utilities"}
+    names |= {"claims", "subgroups"}
     assert {path.stem for path in folder.glob("*.png")} == names
     assert {path.stem for path in folder.glob("*.pdf")} == names
     pictures = [path for path in folder.iterdir() if path.suffix != ".rst"]

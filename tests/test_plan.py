@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks.cohorts.replicate import Place
 from benchmarks.config import load
 from benchmarks.errors import InputError
 from benchmarks.reporting.published import read_published
@@ -212,7 +213,7 @@ def test_a_users_split_is_taken_and_watched(tmp_path):
     (tmp_path / "mine.yaml").write_text(HEADER + f"results: {{split: {{file: {split}}}}}\n")
     dag = Dag({"benchmark": str(tmp_path / "mine.yaml")})
     assert split in dag.before_split(None)
-    assert [row.split for row in assign(dag.benchmark, dag.files)].count("test") == 2
+    assert [row.split for row in assign(dag.benchmark, dag.files, Place())].count("test") == 2
     split.write_text("\n".join(["patient,grade,split", *rows[1:]]) + "\n")
     with pytest.raises(InputError, match=r"split.csv does not list Phantom_001"):
         Dag({"benchmark": str(tmp_path / "mine.yaml")})

@@ -1,4 +1,4 @@
-"""The two protocols: their files, each case of an empty region, inputs, and real patients."""
+"""The protocols: their files, each case of an empty region, inputs, and real patients."""
 
 import math
 import os
@@ -24,6 +24,7 @@ SPACING = (1.0, 1.0, 1.0)
 DIAGONAL = 373.13
 ET_ML = np.count_nonzero(head() == 3) / 1000
 PAPER, STRICT = load_protocol("paper"), load_protocol("strict")
+HELD_OUT = load_protocol("held_out")
 KEYS = {"protocol", "task", "region", "metric", "postprocessing", "value", "note"}
 
 
@@ -255,6 +256,93 @@ def test_the_papers_slices_keep_their_place():
     assert value(rows, "wt", "assd", "lcc") == pytest.approx(9 * 4 / 27)
 
 
+# Held-out slices
+
+
+def marked(*slices):
+    """A mark on some slices of `head`, whose tumour is in slices 3 to 6."""
+    held_out = np.zeros(len(head()), bool)
+    held_out[list(slices)] = True
+    return held_out
+
+
+def test_held_out_synthesis_is_strict_on_these_slices_alone():
+    labels, held_out = head(), marked(2, 4, 5)
+    reference, prediction = contrasts(labels)
+    rows = score_synthesis([HELD_OUT], reference, prediction, labels, held_out)
+    alone = (volume[held_out] for volume in (reference, prediction, labels))
+    strict = score_synthesis([STRICT], *alone)
+    assert {row["region"] for row in rows} == {"brain", "wt", "et"}
+    assert {row["metric"] for row in rows} == {"ssim", "psnr", "mae"}
+    for row in rows:
+        assert row["value"] == pytest.approx(value(strict, row["region"], row["metric"]), abs=1e-12)
+    other = score_synthesis([HELD_OUT], reference, prediction, labels, marked(6))
+    assert value(other, "wt", "mae") != value(rows, "wt", "mae")
+    assert cell(other, "et", "mae")["note"] == "region empty"
+
+
+def test_held_out_dice_is_of_these_slices_alone():
+    labels, held_out = head(), marked(2, 4, 6)
+    predicted = as_classes(np.roll(labels, 2, axis=1))
+    predicted[3], predicted[5] = 0, 0
+    rows = score_segmentation([HELD_OUT], labels, predicted, SPACING, DIAGONAL, held_out)
+    for region, classes in {"wt": (1, 2, 3), "tc": (1, 3), "et": (3,)}.items():
+        ours, theirs = (np.isin(x[held_out], classes) for x in (predicted, labels))
+        assert value(rows, region, "dice", "none") == pytest.approx(medpy.dc(ours, theirs))
+    assert {row["metric"] for row in rows} == {"dice"}
+
+
+def test_the_component_is_the_whole_predictions():
+    """In the held-out slice the island is the larger, in the volume the tumour is."""
+    labels = np.zeros((6, 20, 20), np.int8)
+    labels[:5, 4:8, 4:8] = 2
+    predicted = as_classes(labels)
+    predicted[2, 4:8, 4:7] = 0
+    predicted[2, 12:19, 12:19] = 2
+    held_out = np.arange(6) == 2
+    rows = score_segmentation([HELD_OUT], labels, predicted, SPACING, DIAGONAL, held_out)
+    assert value(rows, "wt", "dice", "lcc") == pytest.approx(2 * 4 / (4 + 16))
+    assert value(rows, "wt", "dice", "none") == pytest.approx(2 * 4 / (4 + 49 + 16))
+
+
+def test_held_out_slices_change_no_other_protocol():
+    labels = head()
+    predicted, volumes = as_classes(np.roll(labels, 1, axis=1)), contrasts(labels)
+    sizes, held_out = (SPACING, DIAGONAL), marked(4)
+    alone = score_segmentation([PAPER, STRICT], labels, predicted, *sizes)
+    rows = score_segmentation([HELD_OUT, PAPER, STRICT], labels, predicted, *sizes, held_out)
+    assert repr([row for row in rows if row["protocol"] != "held_out"]) == repr(alone)
+    alone = score_synthesis([PAPER, STRICT], *volumes, labels)
+    rows = score_synthesis([PAPER, HELD_OUT, STRICT], *volumes, labels, held_out)
+    assert repr([row for row in rows if row["protocol"] != "held_out"]) == repr(alone)
+
+
+def test_held_out_slices_without_tumour_are_both_empty():
+    rows = score_segmentation(
+        [HELD_OUT], head(), as_classes(head()), SPACING, DIAGONAL, marked(1, 8)
+    )
+    assert {(row["note"], math.isnan(row["value"])) for row in rows} == {("both empty", True)}
+    nothing = np.zeros(head().shape, np.int8)
+    rows = score_segmentation([HELD_OUT], nothing, nothing, SPACING, DIAGONAL, marked(1))
+    assert {row["note"] for row in rows} == {"both empty"}
+
+
+@pytest.mark.parametrize(
+    ("held_out", "complaint"),
+    [
+        (None, "protocol held_out scores held-out slices: give `held_out`"),
+        (np.zeros(9, bool), r"`held_out` is bool \(9,\); it must be bool \(10,\)"),
+        (np.arange(10), "`held_out` is int64"),
+    ],
+)
+def test_held_out_slices_must_be_given(held_out, complaint):
+    labels = head()
+    with pytest.raises(InputError, match=complaint):
+        score_synthesis([HELD_OUT], *contrasts(labels), labels, held_out)
+    with pytest.raises(InputError, match=complaint):
+        score_segmentation([HELD_OUT], labels, as_classes(labels), SPACING, DIAGONAL, held_out)
+
+
 # Inputs
 
 
@@ -360,7 +448,7 @@ def put(*path_and_value):
         ),
         (
             put("slices", "some"),
-            r"line \d+, `slices`: found 'some'. Input should be 'tumour' or 'all'",
+            r"line \d+, `slices`: found 'some'. Input should be 'tumour', 'all' or 'held_out'",
         ),
         (put("synthesis", "regions", ["whole", "skull"]), r"synthesis.regions.1`: found 'skull'"),
         (
@@ -382,6 +470,10 @@ def put(*path_and_value):
         (
             put("segmentation", "metrics", "dice", "one_emty", 0),
             r"metrics.dice.one_emty`: there is no such key. Did you mean `one_empty`\?",
+        ),
+        (
+            put("slices", "held_out"),
+            r"line \d+, `segmentation.metrics`: assd reaches across slices",
         ),
         (put("name", "lenient"), "`name`: found 'lenient'; write 'strict'"),
         (put("synthesis", None), "`synthesis`: found null; write how"),

@@ -1,6 +1,7 @@
 """Verdicts on the published numbers, from made-up scores around them."""
 
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -125,13 +126,14 @@ def test_a_quoted_number_is_printed_with_its_verdict_and_a_note(written):
     text = written(scored(cutgan, 0.9 + AROUND), rows=[*ROWS, cutgan])[".md"]
     quoted = next(line for line in text.splitlines() if line.startswith("| Hamghalam"))
     shown = [cell.strip() for cell in quoted.split("|")[2:-1]]
-    assert shown == ["III", "Dice WT", "0.880", "–", "–", "–", "–", "quoted"]
+    assert shown == ["III", "Dice WT", "0.880", *["–"] * 5, "quoted"]
     assert "- quoted: the paper prints the number for comparison" in text
     assert "could not be read" not in text and "n/a" not in text
     ours = next(line for line in text.splitlines() if line.startswith("| CUTGAN + UNet"))
     shown = [cell.strip() for cell in ours.split("|")[2:-1]]
-    assert shown[:4] == ["III", "Dice WT", "0.856", "0.900"]
-    assert shown[5:] == ["7", "+0.044", "not reproduced: ours is higher"]
+    assert shown[:3] == ["III", "Dice WT", "0.856"]
+    assert shown[4] == "0.900"
+    assert shown[6:] == ["7", "+0.044", "not reproduced: ours is higher"]
 
 
 @pytest.mark.parametrize("simulated", [False, True])
@@ -140,8 +142,8 @@ def test_a_quoted_number_has_ours_beside_it_and_no_verdict(written, simulated):
     text = written(scored(mgp_vae, 0.7 + AROUND), rows=[*ROWS, mgp_vae], simulated=simulated)[".md"]
     line = next(line for line in text.splitlines() if line.startswith("| Hamghalam"))
     shown = [cell.strip() for cell in line.split("|")[2:-1]]
-    assert shown[:4] == ["III", "Dice WT", "0.880", "0.700"]
-    assert shown[5:] == ["7", "-0.180", "quoted"]
+    assert shown[:5] == ["III", "Dice WT", "0.880", "–", "0.700"]
+    assert shown[6:] == ["7", "-0.180", "quoted"]
     assert "Ours is of the suite's reading" in text
 
 
@@ -162,10 +164,66 @@ def test_the_page_shows_the_numbers_side_by_side(written):
     lines = [line for line in text.splitlines() if line.startswith("| MAF-Block ")]
     line = next(line for line in lines if " ASSD WT " in line)
     shown = [cell.strip() for cell in line.split("|")[2:-1]]
-    assert shown[:4] == ["I", "ASSD WT", "4.12", "4.15"]
-    assert shown[4] == "4.00–4.30"
-    assert shown[5:] == ["4", "+0.03", "reproduced"]
+    assert shown[:5] == ["I", "ASSD WT", "4.12", "4.09–4.15", "4.15"]
+    assert shown[5] == "4.00–4.30"
+    assert shown[6:] == ["4", "+0.03", "reproduced"]
     assert "of 4 it covers the mean" in text
+
+
+def rebuilt(run, *scores, simulated=False):
+    """The rebuilt intervals of a run's numbers in Table I, by metric and region."""
+    results = made_up_results(frame(*scores), ROWS, simulated=simulated)
+    numbers = reproduced_table(results, "table1_ablation").query("run == @run.run")
+    return numbers.set_index(["metric", "region"])
+
+
+def t_interval(mean, sd):
+    """Of the paper's 74 test patients; 1.99299709 is Student's 97.5 % point of 73."""
+    half = 1.99299709 * sd / math.sqrt(74)
+    return pytest.approx([mean - half, mean + half])
+
+
+ENDS = ["published_low", "published_high"]
+
+
+def test_a_published_number_gets_the_spread_of_our_real_patients():
+    values = 0.8 + AROUND
+    cells = rebuilt(JOINT, scored(JOINT, values))
+    wt = cells.loc["dice", "wt"]
+    assert wt[ENDS].tolist() == t_interval(0.880, np.std(values, ddof=1))
+    assert wt["assumption"] == "ours"
+    # ET is not measured.
+    et = cells.loc["dice", "et"]
+    mean = et["published"]
+    assert et[ENDS].tolist() == t_interval(mean, math.sqrt(mean * (1 - mean)))
+    assert et["assumption"] == "largest" and et["assumed_sd"] > wt["assumed_sd"]
+
+
+def test_the_spread_of_ours_is_of_patients_not_of_trainings():
+    one, other = ([[*row[:1], seed, *row[2:]] for row in scored(JOINT, 0.8 + AROUND * sign)]
+                  for seed, sign in ((0, 3), (1, -1)))  # fmt: skip
+    wt = rebuilt(JOINT, one, other).loc["dice", "wt"]
+    assert wt["assumed_sd"] == pytest.approx(np.std(AROUND, ddof=1))
+
+
+def test_simulated_patients_lend_no_spread():
+    cells = rebuilt(JOINT, scored(JOINT, 0.8 + AROUND), simulated=True)
+    assert "ours" not in set(cells["assumption"])
+    assert cells.loc[("dice", "wt"), ENDS].tolist() == t_interval(0.880, math.sqrt(0.88 * 0.12))
+    block = rebuilt(BLOCK, scored(BLOCK, 4 + AROUND, metric="assd"), simulated=True)
+    assert block.loc[("assd", "wt"), ENDS].isna().all(), "a distance has no largest spread"
+    real = rebuilt(BLOCK, scored(BLOCK, 4 + AROUND, metric="assd"))
+    assert real.loc[("assd", "wt"), ENDS].tolist() == t_interval(4.12, np.std(AROUND, ddof=1))
+
+
+def test_the_assumption_is_named(written):
+    simulated = written(scored(JOINT, 0.88 + AROUND), simulated=True)[".md"]
+    assert "taken as 74 patients" in simulated and "as if each patient scored 0 or 1" in simulated
+    assert "that of our own patients" not in simulated
+    line = next(line for line in simulated.splitlines() if line.startswith("| MAF-Net "))
+    assert "0.805–0.955" in line
+    real = written(scored(JOINT, 0.88 + AROUND))[".md"]
+    assert "that of our own patients in the same cell" in real
 
 
 def test_latex_is_even_and_ascii(written):

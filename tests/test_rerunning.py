@@ -120,7 +120,7 @@ def test_every_output_of_every_rule_is_asked_for(small):
     [
         (RUN / "history.csv", {"train"}),
         (RUN / "scores.digest", {"score"}),
-        ("results/store/small/A.npy", {"prepare", "split", "train"}),
+        ("results/store/small/A.npy", {"prepare", "cohort", "split", "train"}),
         ("results/cases/small/copy_t1/seed0", {"export"}),
     ],
 )

@@ -110,7 +110,7 @@ def finished(cluster, tmp_path_factory):
 
 def test_every_rule_ran_on_the_cluster(finished, cluster):
     done = " ".join(job["comment"] for job in jobs(cluster) if job["state"] == "COMPLETED")
-    rules = {"simulate", "prepare", "split", "train", "synthesize", "segment", "score"}
+    rules = {"simulate", "prepare", "cohort", "split", "train", "synthesize", "segment", "score"}
     rules |= {"tabulate", "draw", "manifest"}
     assert {rule for rule in rules if rule not in done} == set()
 

@@ -392,7 +392,7 @@ def test_several_seeds_are_said_to_be_resampled(tmp_path, strict):
     again = strict.assign(seed=1, value=strict["value"] - 0.05)
     both = pd.concat([strict, again], ignore_index=True)
     text = written(tmp_path, "table3_segmentation", both)[".md"]
-    assert "bootstrap over patients and seeds." in text and "One seed" not in text
+    assert "t interval over patients and seeds." in text and "One seed" not in text
 
 
 def test_an_infinite_mean_stays_infinite(tmp_path, scores):
@@ -502,7 +502,7 @@ def test_a_score_that_occurs_twice_is_named(score_file):
         read_scores([one, two])
     assert f"{two}, line 3" in str(error.value)
     assert f"{one}, line 2" in str(error.value)
-    assert "run unet, seed 0, patient p0" in str(error.value)
+    assert "run unet, seed 0, repeat 0, fold 0, patient p0" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -582,7 +582,7 @@ def test_without_published_numbers_a_cell_has_none():
 
 def test_every_metric_with_scores_is_a_column_in_the_registrys_order(tmp_path, strict):
     scores = frame(
-        strict.drop(columns="subject").to_numpy().tolist(),
+        strict.drop(columns=["subject", "repeat", "fold"]).to_numpy().tolist(),
         dice("unet", [1.0, 2.0], "et", metric="volume_difference", protocol="strict"),
         dice("unet", [3.0, 4.0], metric="hd95", region="et", protocol="strict"),
         dice("unet", [9.0, 9.0], metric="hd95", protocol="paper"),
@@ -610,7 +610,7 @@ def test_a_metrics_file_alone_gives_it_a_column(tmp_path, monkeypatch, strict):
     for module in ("measures", "formatting", "tables._means", "tables.table8_metrics"):
         monkeypatch.setattr(f"benchmarks.reporting.{module}.read_metrics", lambda: known)
     scores = frame(
-        strict.drop(columns="subject").to_numpy().tolist(),
+        strict.drop(columns=["subject", "repeat", "fold"]).to_numpy().tolist(),
         dice("unet", [0.5, 0.7], metric="kappa", protocol="strict"),
     )
     block = blocks_of("table8_metrics", scores, folder=tmp_path)["segmentation"]

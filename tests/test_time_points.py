@@ -11,6 +11,7 @@ from made_up import stored_cohort, write_cohort
 from made_up_scores import frame, made_up_results, sheet_of
 
 from benchmarks.cohorts.patient import KINDS
+from benchmarks.cohorts.replicate import Place
 from benchmarks.cohorts.split import Row, headcount, proportional_counts, split, torn
 from benchmarks.config import load
 from benchmarks.errors import InputError
@@ -60,7 +61,7 @@ def planned(tmp_path, monkeypatch):
         (tmp_path / "own.csv").write_text(file or "")
         (tmp_path / "mine.yaml").write_text(MINE % (", file: own.csv" if file else ""))
         benchmark = load("mine.yaml")
-        return assign(benchmark, patient_files(benchmark))
+        return assign(benchmark, patient_files(benchmark), Place())
 
     return plan
 
@@ -191,7 +192,7 @@ def test_a_person_counts_once_however_many_scans_there_are():
     row = dice_wt(results_of(scored("unet", UNET))).loc["unet"]
     assert row["mean"] == pytest.approx((0.4 + 0.8 + 0.5) / 3)
     assert (row["n"], row["undefined"], row["patients"]) == (3, 1, 4)
-    low, high = mean_interval(np.array([[0.4, 0.8, 0.5]]))
+    low, high = mean_interval(np.array([[0.4, 0.8, 0.5]]), [0])
     assert (row["low"], row["high"]) == pytest.approx((low, high))
 
 
@@ -200,7 +201,7 @@ def test_scans_are_averaged_within_a_seed_first():
     row = dice_wt(results_of(scored("unet", UNET), scored("unet", other, seed=1))).loc["unet"]
     seeds = np.array([[0.4, 0.8, 0.5, np.nan], [0.3, 0.6, 0.8, np.nan]])
     assert row["mean"] == pytest.approx(np.nanmean(seeds.mean(axis=0)))
-    assert (row["low"], row["high"]) == pytest.approx(mean_interval(seeds))
+    assert (row["low"], row["high"]) == pytest.approx(mean_interval(seeds, [0, 0]))
 
 
 def test_tests_are_over_people_and_not_over_their_scans():
@@ -215,7 +216,7 @@ def test_tests_are_over_people_and_not_over_their_scans():
     cells = dice_wt(results_of(scored("unet", ours), scored("cutgan+unet", others)))
     assert cells.loc["cutgan+unet", "pairs"] == 5
     assert cells.loc["cutgan+unet", "too_few"]
-    naive = compare(*(np.array([*of.values()]).ravel() for of in (ours, others)))
+    naive = compare(*(np.array([*of.values()]).reshape(1, -1) for of in (ours, others)), [0])
     assert naive.p < 0.001
     assert cells.loc["unet", "rank_low"] == cells.loc["unet", "rank_high"] == 1
 
@@ -229,10 +230,10 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
         values = [m + draw.normal(0, 0.03, n) for m, n in zip(person, scans, strict=True)]
         table = pd.DataFrame(
             [(i, v) for i, of in enumerate(values) for v in of], columns=["subject", "value"]
-        ).assign(seed=0)
+        ).assign(seed=0, repeat=0, fold=0)
         means = subject_values(table).to_numpy()
         for unit, of in (("people", means), ("scans", np.concatenate(values))):
-            low, high = mean_interval(of[None])
+            low, high = mean_interval(of[None], [0])
             hits[unit] += low <= 0.7 <= high
     assert hits["people"] / 300 >= 0.92
     assert hits["scans"] / 300 <= 0.8
@@ -247,7 +248,7 @@ def test_without_time_points_all_numbers_are_those_of_the_scans():
     cells = dice_wt(results)
     for run, of in runs.items():
         row, plain = cells.loc[run], np.array([of[name] for name in sorted(of)]).T
-        assert (row["low"], row["high"]) == mean_interval(plain)
+        assert (row["low"], row["high"]) == mean_interval(plain, [0])
         assert row["mean"] == np.nanmean(plain[0])
     assert by_subject(results, "dice", "wt", "strict").to_numpy() == pytest.approx(
         by_patient(results, "dice", "wt", "strict").to_numpy(), rel=0, abs=0, nan_ok=True
@@ -299,14 +300,14 @@ def test_a_person_in_two_splits_is_named():
     ]
     rows = [Row("P-1", "P", None, "train"), Row("P-2", "P", None, "train"),
             Row("Q", "Q", None, "val"), Row("R", "R", None, "test")]  # fmt: skip
-    assert checks._torn(rows, patients) == []
+    assert checks._torn({Place(): rows}, patients) == []
     rows[1] = rows[1]._replace(split="test")
-    assert checks._torn(rows, patients) == ["P-1 (train) and P-2 (test)"]
+    assert checks._torn({Place(): rows}, patients) == ["P-1 (train) and P-2 (test)"]
     # As in a split file of before, or one that somebody edited: the names still tell.
     unaware = [row._replace(subject=row.patient) for row in rows]
-    assert checks._torn(unaware, patients) == ["P-1 (train) and P-2 (test)"]
+    assert checks._torn({Place(): unaware}, patients) == ["P-1 (train) and P-2 (test)"]
     joined = [row._replace(subject="Q") if row.patient == "R" else row for row in rows[2:]]
-    assert checks._torn(joined, patients) == ["Q (val) and R (test)"]
+    assert checks._torn({Place(): joined}, patients) == ["Q (val) and R (test)"]
 
 
 # A finished benchmark
@@ -340,14 +341,14 @@ def finished(tmp_path_factory):
         patch.chdir(folder)
         run = ["--run", "copy_t1", "--seed", "0"]
         prepared = [["prepare", "--patient", name] for name in SCANS]
-        for command in (*prepared, ["split"], ["synthesize", *run], ["score", *run]):
+        for command in (*prepared, ["cohort"], ["split"], ["synthesize", *run], ["score", *run]):
             assert workflow([*command, "--benchmark", "mine.yaml"]) == 0
         yield folder
 
 
 def test_the_long_table_names_the_person(finished):
     scores = pd.read_csv(finished / "results/runs/mine/copy_t1/seed0/scores.csv")
-    assert list(scores.columns)[2:4] == ["patient", "subject"]
+    assert list(scores.columns)[4:6] == ["patient", "subject"]
     test = [name for name, place in SCANS.items() if place == "test"]
     assert dict(zip(scores["patient"], scores["subject"], strict=True)) == {
         name: name[:-4] for name in test

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+from benchmarks.cohorts.replicate import Place, Replicate
 from benchmarks.config import Benchmark, load
 from benchmarks.errors import InputError
 from workflow.layout import Layout
@@ -32,15 +33,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         benchmark = load(**{key: chosen.pop(key) for key in CONFIG})
         function = import_module(module(verb)).run
-        if "seed" in chosen and chosen["seed"] not in benchmark.results.seeds:
-            seeds = ", ".join(map(str, benchmark.results.seeds))
-            place = benchmark.where("results", "seeds")
-            raise InputError(f"{place}: {chosen['seed']} is none of the seeds, {seeds}.")
+        if "repeat" in chosen:
+            chosen["place"] = _place(benchmark, chosen.pop("repeat"), chosen.pop("fold"))
+        if "seed" in chosen:
+            chosen["replicate"] = _replicate(benchmark, chosen.pop("seed"), chosen.pop("place"))
         with _alone(benchmark, verb, **chosen):
             records = function(benchmark, **chosen)
             if records:
                 # A job's record is named by what it was asked for: `train/cutgan/seed0`.
-                parts = [f"seed{x}" if key == "seed" else x for key, x in chosen.items()]
+                parts = filter(None, map(str, chosen.values()))
                 write_records(Layout(benchmark.name).record(verb, *parts), records)
     except KeyboardInterrupt as interrupt:
         print("\nInterrupted. Run the same command again to resume.\n", file=sys.stderr)
@@ -68,13 +69,37 @@ def import_module(name: str) -> ModuleType:
         gc.enable()
 
 
+def _place(benchmark: Benchmark, repeat: int, fold: int | None) -> Place:
+    """Return a repeat and fold of the split, once the benchmark has them."""
+    place, split = Place(repeat, fold), benchmark.results.split
+    if place not in split.places:
+        where = benchmark.where("results", "split")
+        have = "; ".join(one.arguments.strip() or "neither of the two" for one in split.places)
+        found = place.arguments.strip() or "neither --repeat nor --fold"
+        raise InputError(f"{where}: found {found}; write {have}.")
+    return place
+
+
+def _replicate(benchmark: Benchmark, seed: int, place: Place) -> Replicate:
+    if seed not in benchmark.results.seeds:
+        seeds = ", ".join(map(str, benchmark.results.seeds))
+        where = benchmark.where("results", "seeds")
+        raise InputError(f"{where}: {seed} is none of the seeds, {seeds}.")
+    return Replicate(seed, place)
+
+
 def _interrupted(number: int, frame: object) -> None:
     raise KeyboardInterrupt(number)
 
 
 @contextmanager
 def _alone(
-    benchmark: Benchmark, verb: str, run: str = "", seed: int = 0, kind: str = "", patient: str = ""
+    benchmark: Benchmark,
+    verb: str,
+    run: str = "",
+    replicate: Replicate | None = None,
+    kind: str = "",
+    **others: object,
 ) -> Iterator[None]:
     """Let one process at a time do a verb on which a row depends, and record its failure.
 
@@ -87,7 +112,7 @@ def _alone(
     from workflow.status import record_failure
 
     known = Plan(benchmark)[run]  # an unknown name gets no folder
-    folder = Layout(benchmark.name).run(known.name, seed)
+    folder = Layout(benchmark.name).run(known.name, replicate)
     with (
         exclusive(folder.lock(verb), f"running `{verb}` in {folder.path}"),
         record_failure(folder.failure(verb, kind)),
@@ -104,8 +129,9 @@ def _parser() -> argparse.ArgumentParser:
             default = verb.benchmark if key == "benchmark" else None
             one.add_argument(f"--{key}", default=default, help=text)
         for argument in verb.arguments:
-            kind = int if argument == "seed" else str
-            one.add_argument(f"--{argument}", required=True, type=kind, help=ARGUMENTS[argument])
+            kind = int if argument in ("seed", "repeat", "fold") else str
+            default = {"repeat": {"default": 0}, "fold": {}}.get(argument, {"required": True})
+            one.add_argument(f"--{argument}", type=kind, help=ARGUMENTS[argument], **default)
     return parser
 
 

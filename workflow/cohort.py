@@ -1,6 +1,7 @@
 """Which patients a benchmark has, and which of them train, validate and test."""
 
 from benchmarks.cohorts.patient import PatientFiles
+from benchmarks.cohorts.replicate import Place
 from benchmarks.cohorts.sources import load_source
 from benchmarks.cohorts.split import SPLITS, Row, read_split, split, torn
 from benchmarks.config import Benchmark
@@ -28,8 +29,8 @@ def one_patient(benchmark: Benchmark, patient: str) -> PatientFiles:
     return known[patient]
 
 
-def assign(benchmark: Benchmark, files: dict[str, PatientFiles]) -> list[Row]:
-    """Return who trains, validates and tests, which is known before any file is opened.
+def assign(benchmark: Benchmark, files: dict[str, PatientFiles], place: Place) -> list[Row]:
+    """Return who trains, validates and tests in one fold and repeat, before any file is opened.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def assign(benchmark: Benchmark, files: dict[str, PatientFiles]) -> list[Row]:
     settings = benchmark.results.split
     if settings.file is None:
         cohort = [(name, one.subject, one.grade) for name, one in files.items()]
-        return split(cohort, settings.fractions, settings.seed)
+        return split(cohort, settings.fractions, settings.seed, place, settings.folds)
     rows = read_split(settings.file, {name: one.subject for name, one in files.items()})
     listed = {row.patient for row in rows}
     for patients, fault in (

@@ -8,10 +8,11 @@ from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
+from benchmarks.cohorts.replicate import Replicate
 from benchmarks.cohorts.sources import load_source
 from benchmarks.config import Benchmark, load
 from benchmarks.errors import InputError
-from benchmarks.reporting.catalogue import Item, catalogue
+from benchmarks.reporting.catalogue import Item, catalogue_for
 from benchmarks.reporting.published import read_published
 from benchmarks.scoring.conventions import read_conventions
 from benchmarks.scoring.metric import read_metrics
@@ -26,6 +27,7 @@ from workflow.plan import Plan, Run
 from workflow.verbs import CONFIG
 
 PAGE = ROOT / "benchmarks" / "reporting" / "page"
+DIVIDES = {"fractions", "seed", "file", "folds"}  # of the split's keys; others add replicates
 REPORTED = (".csv", ".md", ".tex", ".png", ".pdf")  # what Snakemake's report shows
 
 
@@ -40,6 +42,7 @@ class Dag:
 
     Attributes
     ----------
+    replicates : a pattern of their names.
     simulated : whether patients must be simulated first.
     gpu : GPUs that a training or prediction asks for, 0 or 1.
     gpu_slots : how many such jobs this machine runs at a time; 1 where it has no GPU, so that what
@@ -53,12 +56,14 @@ class Dag:
         chosen = {"benchmark": "phantom"} | {k: str(v) for k, v in config.items()}
         self.benchmark: Benchmark = load(**chosen)
         self.layout = Layout(self.benchmark.name)
+        self.replicates = "|".join(map(str, self.benchmark.results.replicates))
         self.plan = Plan(self.benchmark)
         self.files = patient_files(self.benchmark)
         check_origin(self.benchmark)
         # Complains now rather than when all are prepared.
-        rows, runs = assign(self.benchmark, self.files), self.plan.runs.values()
-        external.warn([run.method for run in runs if run.kind == "external"], rows)
+        outside = [run.method for run in self.plan.runs.values() if run.kind == "external"]
+        for place in self.benchmark.results.split.places:
+            external.warn(outside, assign(self.benchmark, self.files, place))
         self.simulated = load_source(self.benchmark.cohort.source).simulated
         self.arguments = " ".join(f"--{k} {shlex.quote(v)}" for k, v in chosen.items())
         speed = self.benchmark.speed
@@ -77,9 +82,9 @@ class Dag:
         return [
             *(simulated if self.simulated else ()),
             *chain(*((self.layout.array(p), self.layout.stored(p)) for p in self.files)),
-            self.layout.split,
+            *self.splits(),
             self.layout.input_checksums,
-            *chain(*(self._made_by(run, seed) for run, seed in self.plan.pairs)),
+            *chain(*(self._made_by(run, replicate) for run, replicate in self.plan.pairs)),
             *self.items("table"),
             self.layout.long_table,
             *self.items("figure"),
@@ -87,15 +92,15 @@ class Dag:
             self.layout.page,
         ]
 
-    def _made_by(self, run: Run, seed: int) -> list[Path]:
-        folder = self.layout.run(run.name, seed)
+    def _made_by(self, run: Run, replicate: Replicate) -> list[Path]:
+        folder = self.layout.run(run.name, replicate)
         return [
             *((folder.weights, folder.history, folder.cost) if run.trained else ()),
             *(folder.index(kind) for kind in run.makes),
             *((folder.prediction_cost,) if run.synthesizes else ()),
             folder.scores,
             folder.scores_digest,
-            self.layout.cases(run.name, seed) / "index.json",
+            self.layout.cases(run.name, replicate) / "index.json",
         ]
 
     def items(self, kind: str) -> list[Path]:
@@ -123,18 +128,25 @@ class Dag:
 
     def _files(self, kind: str) -> list[tuple[Path, Item]]:
         folder = {"table": self.layout.tables, "figure": self.layout.figures}[kind]
-        return [(folder / f, item) for item in catalogue() if item.kind == kind for f in item.files]
+        items = [item for item in catalogue_for(self.benchmark.conditions) if item.kind == kind]
+        return [(folder / f, item) for item in items for f in item.files]
 
     def report_command(self) -> str:
         """Return what writes tables, figures, manifest and page though some runs failed."""
-        if not all(path.exists() for path in (self.layout.split, self.layout.input_checksums)):
+        if not all(path.exists() for path in (*self.splits(), self.layout.input_checksums)):
             return "true"
         verbs = ("tabulate", "draw", "manifest", "page")
         return " && ".join(f"python -m workflow {x} {self.arguments}" for x in verbs) + " || true"
 
+    def splits(self, wildcards=None) -> list[Path]:
+        return [self.layout.split(place) for place in self.benchmark.results.split.places]
+
+    def prepared(self, wildcards) -> list[Path]:
+        return [self.layout.stored(patient) for patient in self.files]
+
     def before_split(self, wildcards) -> list[Path]:
         """Return all prepared patients, and the user's own split if there is one."""
-        stored = [self.layout.stored(patient) for patient in self.files]
+        stored = self.prepared(wildcards)
         own = self.benchmark.results.split.file
         return stored if own is None else [*stored, own]
 
@@ -154,21 +166,21 @@ class Dag:
 
     def before_training(self, wildcards) -> dict[str, Path]:
         """Return the split, the patients' checksums, and what the run builds on."""
-        run, seed = self.plan[wildcards.run], wildcards.seed
-        needed = {"split": self.layout.split, "input_checksums": self.layout.input_checksums}
+        run, name = self.plan[wildcards.run], wildcards.replicate
+        needed = {"split": self.split(wildcards), "input_checksums": self.layout.input_checksums}
         if run.upstream:
-            needed["t1ce"] = self.layout.run(run.upstream, seed).index("t1ce")
+            needed["t1ce"] = self.layout.run(run.upstream, name).index("t1ce")
         if run.continues:
-            needed["start"] = self.layout.run(run.continues, seed).weights
+            needed["start"] = self.layout.run(run.continues, name).weights
         return needed
 
     def before_prediction(self, wildcards) -> dict[str, Path]:
-        run, seed = self.plan[wildcards.run], wildcards.seed
+        run = self.plan[wildcards.run]
         trained = self.plan[run.predicts_with or run.name]
         if not trained.trained:
             return self.before_training(wildcards)
         return self.before_training(wildcards) | {
-            "weights": self.layout.run(trained.name, seed).weights
+            "weights": self.layout.run(trained.name, wildcards.replicate).weights
         }
 
     def named(self, external: bool) -> str:
@@ -178,7 +190,7 @@ class Dag:
 
     def predictions(self, wildcards) -> list[Path]:
         """Return the indices of everything that a run predicts."""
-        folder = self.layout.run(wildcards.run, wildcards.seed)
+        folder = self.layout.run(wildcards.run, wildcards.replicate)
         return [folder.index(kind) for kind in self.plan[wildcards.run].makes]
 
     def all_predictions(self, wildcards) -> list[Path]:
@@ -196,10 +208,23 @@ class Dag:
         return [folder.weights for run, folder in self._runs() if run.trained]
 
     def _runs(self) -> list[tuple[Run, RunFolder]]:
-        return [(run, self.layout.run(run.name, seed)) for run, seed in self.plan.pairs]
+        return [(run, self.layout.run(run.name, name)) for run, name in self.plan.pairs]
 
     def training_digest(self, wildcards) -> str:
-        return self.plan.digest(self.plan[wildcards.run], int(wildcards.seed))
+        seed = Replicate.parse(wildcards.replicate).seed
+        return self.plan.digest(self.plan[wildcards.run], seed)
+
+    def replicate(self, wildcards) -> str:
+        """Return the arguments of commands that name a replicate."""
+        return Replicate.parse(wildcards.replicate).arguments
+
+    def place(self, wildcards) -> str:
+        """Return the arguments of commands that name a fold and a repeat."""
+        return Replicate.parse(f"seed0{wildcards.place}").place.arguments
+
+    def split(self, wildcards) -> Path:
+        """Return the split of a replicate."""
+        return self.layout.split(Replicate.parse(wildcards.replicate).place)
 
     def digest(self, rule: str) -> str:
         """Hash the settings and code that a rule depends on, beside its input files."""
@@ -207,8 +232,9 @@ class Dag:
         settings = {
             "simulate": lambda: self.benchmark.cohort.seed,
             "prepare": lambda: results.slices.model_dump(),
-            "split": lambda: results.split.model_dump(mode="json"),
-            "score": self._protocols,
+            "cohort": lambda: None,
+            "split": lambda: results.split.model_dump(mode="json", include=DIVIDES),
+            "score": lambda: [self._protocols(), self.plan.held_out()],
             "tabulate": lambda: [self._measured(), self._captions("table")],
             "draw": lambda: [self._measured(), self._captions("figure")],
             "manifest": lambda: None,
@@ -222,7 +248,8 @@ class Dag:
         metrics = [x.model_dump(mode="json") for x in read_metrics().values() if x.module in scored]
         return [
             self.benchmark.title,
-            self.benchmark.results.seeds,
+            self.benchmark.note,
+            self.benchmark.base,
             self._protocols(),
             metrics,
             [convention.model_dump(mode="json") for convention in read_conventions()],
@@ -232,8 +259,9 @@ class Dag:
         ]
 
     def _captions(self, *kinds: str) -> list:
-        items = [item for item in catalogue() if not kinds or item.kind in kinds]
-        return [[item.name, item.caption, item.order, item.needs] for item in items]
+        items = catalogue_for(self.benchmark.conditions)
+        shown = [item for item in items if not kinds or item.kind in kinds]
+        return [[item.name, item.caption, item.order, item.needs] for item in shown]
 
     def _protocols(self) -> list[dict]:
         return [protocol.model_dump(mode="json") for protocol in self.plan.protocols]

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.cohorts.replicate import Place, Replicate
+
 RESULTS = Path("results")
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The files of one run: `results/runs/<benchmark>/<run>/seed<seed>/`."""
+    """The files of one run's replicate: `results/runs/<benchmark>/<run>/<replicate>/`."""
 
     path: Path
 
@@ -79,7 +81,7 @@ class Layout:
     """The folders of one benchmark, relative to the repository.
 
     `results/store`   the cohort as training reads it, its split and its input checksums
-    `results/runs`    one folder per run: weights, loss history, cost, predictions, scores
+    `results/runs`    one folder per run and replicate: weights, losses, cost, predictions, scores
     `results/cases`   the test patients' predictions as NIfTI
     `results/tables`  the tables
     `results/records` what each job took and made
@@ -104,9 +106,8 @@ class Layout:
     def array(self, patient: str) -> Path:
         return self.store / f"{patient}.npy"
 
-    @property
-    def split(self) -> Path:
-        return self.store / "split.csv"
+    def split(self, place: Place) -> Path:
+        return self.store / f"split{place.suffix}.csv"
 
     @property
     def input_checksums(self) -> Path:
@@ -138,11 +139,11 @@ class Layout:
     def long_table(self) -> Path:
         return self.tables / "scores.csv"
 
-    def run(self, name: str, seed: int | str) -> RunFolder:
-        return RunFolder(RESULTS / "runs" / self.benchmark / name / f"seed{seed}")
+    def run(self, name: str, replicate: Replicate | str) -> RunFolder:
+        return RunFolder(RESULTS / "runs" / self.benchmark / name / str(replicate))
 
-    def cases(self, run: str, seed: int | str) -> Path:
-        return RESULTS / "cases" / self.benchmark / run / f"seed{seed}"
+    def cases(self, run: str, replicate: Replicate | str) -> Path:
+        return RESULTS / "cases" / self.benchmark / run / str(replicate)
 
     @property
     def origin(self) -> Path:

@@ -3,6 +3,9 @@
 A run is one training, or a prediction without one: a method's variant, or a segmentor behind it.
 Runs name each other where one needs another's output, so a training that two rows need exists once.
 
+Under a condition, the runs that it changes are runs of their own, named `cutgan@condition`; all
+others are the benchmark's own, trained once.
+
 Each segmentor runs twice behind every synthesis: `retrained` on the synthesised T1ce, and `frozen`,
 trained on the real T1ce (behind the ceiling), where it only predicts.
 """
@@ -10,13 +13,14 @@ trained on the real T1ce (behind the ceiling), where it only predicts.
 import difflib
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel
 
-from benchmarks.config import Benchmark
+from benchmarks.cohorts.replicate import Replicate
+from benchmarks.config import Benchmark, Results
 from benchmarks.errors import InputError
 from benchmarks.reporting.published import read_published
 from benchmarks.reporting.rows import Role, Row
@@ -28,6 +32,7 @@ from workflow.fingerprint import fingerprint
 from workflow.verbs import VERBS, module
 
 TRAINING_CODE = ("workflow.training.loop",)
+SLICE_SPLIT = ("benchmarks.cohorts.slice_split", "benchmarks.cohorts.split")
 INGESTING_CODE = ("benchmarks.cohorts.external", "workflow.commands.ingest")
 # What a run of each kind predicts; an external run predicts what its files hold.
 MAKES: dict[Kind, tuple[Literal["t1ce", "seg"], ...]] = {
@@ -48,18 +53,22 @@ class Run:
     name : `cutgan`, `maf_net.joint`, `unet`; `cutgan+unet` for the segmentor behind `cutgan`, and
         `cutgan+unet.frozen` for the one that was trained on the real T1ce.
     params : the parameters' values as attributes.
+    settings : those of the benchmark, or of its condition.
     upstream : the run whose T1ce is this one's last input channel.
     continues : the run whose weights this one starts from.
     predicts_with : the run whose final weights this one predicts with, untrained itself.
+    condition : whose settings change it, "" of the benchmark's own runs.
     """
 
     name: str
     method: Method
     variant: str
     params: BaseModel
+    settings: Results = field(hash=False)
     upstream: str | None = None
     continues: str | None = None
     predicts_with: str | None = None
+    condition: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -108,9 +117,16 @@ class Run:
 class Plan:
     """All runs of a benchmark.
 
+    Attributes
+    ----------
+    runs : by name, those of conditions after the benchmark's own.
+    shared : by condition, its names of runs, each with the run that it is: one of its own, or one
+        of the benchmark's or of an earlier condition's that it does not change.
+
     Raises
     ------
-    InputError : the benchmark file names a method, a variant or a parameter that does not exist.
+    InputError : the benchmark file names a method, a variant or a parameter that does not exist, or
+        a condition changes no run, or the same ones as another.
     MethodError : a method's folder is invalid.
     """
 
@@ -124,6 +140,9 @@ class Plan:
         for name in self._chosen():
             self._add(name)
         self._add_frozen()
+        self.shared: dict[str, dict[str, str]] = {}
+        for name, variation in benchmark.variations.items():
+            self.shared[name] = self._add_condition(name, variation)
 
     def __getitem__(self, name: str) -> Run:
         if name not in self.runs:
@@ -134,9 +153,10 @@ class Plan:
         return self.runs[name]
 
     @property
-    def pairs(self) -> list[tuple[Run, int]]:
-        """Each run with each of its seeds."""
-        return [(run, seed) for run in self.runs.values() for seed in self.benchmark.results.seeds]
+    def pairs(self) -> list[tuple[Run, Replicate]]:
+        """Each run with each of its replicates."""
+        replicates = self.benchmark.results.replicates
+        return [(run, replicate) for run in self.runs.values() for replicate in replicates]
 
     @cached_property
     def protocols(self) -> list[Protocol]:
@@ -146,6 +166,12 @@ class Plan:
         if results.conventions:
             protocols += [c.protocol() for c in read_conventions() if c.change is not None]
         return protocols
+
+    def held_out(self) -> dict | None:
+        """Return what decides which slices are held out; None if no protocol scores them."""
+        if all(one.slices != "held_out" for one in self.protocols):
+            return None
+        return self.benchmark.results.split.model_dump(include={"fractions", "seed", "folds"})
 
     def rows(self) -> list[Row]:
         """Return what can be a row of a table, one per run."""
@@ -162,6 +188,8 @@ class Plan:
                 frozen=run.frozen,
                 continues=run.continues,
                 predicts_with=run.predicts_with,
+                condition=run.condition,
+                pairing=self._pairing(run),
                 remark=self._remark(run),
             )
             for run in self.runs.values()
@@ -177,7 +205,7 @@ class Plan:
         return any(one.upstream == run.name and one.trained for one in self.runs.values())
 
     def epochs(self, run: Run) -> int:
-        return getattr(self.benchmark.results.training.epochs, run.kind)
+        return getattr(run.settings.training.epochs, run.kind)
 
     def digest(self, run: Run, seed: int) -> str:
         """Return a hash that changes exactly when training `run` again could give other weights.
@@ -185,19 +213,24 @@ class Plan:
         Covers the settings, the code of the method and of the loop, and the runs that it builds on;
         not comments, not `speed`, not the patients, which the training itself adds.
         """
-        results = self.benchmark.results
+        results = run.settings
         parts = {
-            "run": run.name,
+            # A name would say that a training differs which its condition does not change.
+            "run": _without_condition(run.name),
             "seed": seed,
             "inputs": run.inputs,
             "pairing": run.method.description.pairing,
             "params": run.params.model_dump(),
             "epochs": self.epochs(run) if run.trained else 0,
-            "training": results.training.model_dump(exclude={"epochs"}),
+            "training": _training_settings(run),
             "slices": results.slices.model_dump(),
             "code": fingerprint([*TRAINING_CODE, f"methods.{run.method.name}.method"]),
             "before": [self.digest(self.runs[x], seed) for x in run.builds_on],
         }
+        if run.trained and results.split.unit == "slice":
+            keys = {"unit", "fractions", "seed", "folds"}
+            parts["split"] = results.split.model_dump(include=keys)
+            parts["split"]["code"] = fingerprint((), alone=SLICE_SPLIT)
         if run.kind == "external":
             parts["code"] = fingerprint(INGESTING_CODE)
             parts["volumes"] = run.method.volumes_state()
@@ -229,6 +262,13 @@ class Plan:
             if self.methods[name].description.kind == "control":
                 place = self.benchmark.where("results", "without")
                 raise InputError(f"{place}: remove `{name}`; floors and ceilings always run.")
+        known = [one.name for one in self.protocols if one.slices != "held_out"]
+        if results.split.unit == "slice" and known:
+            place = self.benchmark.where("results", "split", "unit")
+            raise InputError(
+                f"{place}: `slice` trains on slices of the test patients too, and protocol "
+                f"`{known[0]}` scores them. Write `protocols: [held_out]` and `conventions: false`."
+            )
         if results.without and results.methods is not None:
             place = self.benchmark.where("results", "without")
             raise InputError(
@@ -282,7 +322,8 @@ class Plan:
         for other in before.values():
             if other not in self.runs:
                 self._add(other)
-        run = Run(name, method, variant, self._params(method, variant), **before)
+        params = self._params(method, variant)
+        run = Run(name, method, variant, params, self.benchmark.results, **before)
         self.runs[name] = run
         if run.makes == ("t1ce",) and method.description.patients != "test":
             for segmentor in self._segmentors():
@@ -290,10 +331,9 @@ class Plan:
 
     def _add_behind(self, run: Run, segmentor: Method, predicts_with: str | None = None) -> None:
         name = f"{run.name}+{segmentor.name}{f'.{FROZEN}' if predicts_with else ''}"
-        params = self._params(segmentor, "base")
-        self.runs[name] = Run(
-            name, segmentor, "base", params, upstream=run.name, predicts_with=predicts_with
-        )
+        params, settings = self._params(segmentor, "base"), self.benchmark.results
+        behind = {"upstream": run.name, "predicts_with": predicts_with}
+        self.runs[name] = Run(name, segmentor, "base", params, settings, **behind)
 
     def _add_frozen(self) -> None:
         """Add the frozen segmentors behind every T1ce but the real one, whose own they are."""
@@ -302,6 +342,33 @@ class Plan:
         for run in first if ceilings else ():
             for segmentor in self._segmentors() if run not in ceilings else ():
                 self._add_behind(run, segmentor, f"{ceilings[0].name}+{segmentor.name}")
+
+    def _add_condition(self, condition: str, variation: Benchmark) -> dict[str, str]:
+        """Add the runs that a condition changes; return all of its runs, see `shared`."""
+        other, seed = Plan(variation), self.benchmark.results.seeds[0]
+        known = {self.digest(run, seed): name for name, run in self.runs.items()}
+        names = {
+            name: known.get(other.digest(run, seed), f"{name}@{condition}")
+            for name, run in other.runs.items()
+        }
+        place = self.benchmark.where("conditions", condition)
+        if names.keys() == set(names.values()):
+            raise InputError(
+                f"{place}: it changes no training of this benchmark. Remove it, or change "
+                "something that a method depends on."
+            )
+        if same := [one for one, others in self.shared.items() if others == names]:
+            raise InputError(f"{place}: it trains what `{same[0]}` does. Remove one of the two.")
+        for name, run in other.runs.items():
+            if names[name] not in self.runs:
+                before = {
+                    key: names.get(getattr(run, key))
+                    for key in ("upstream", "continues", "predicts_with")
+                }
+                self.runs[names[name]] = replace(
+                    run, name=names[name], condition=condition, **before
+                )
+        return names
 
     def _segmentors(self) -> list[Method]:
         return [self.methods[name] for name in self.benchmark.results.segmentors]
@@ -320,8 +387,16 @@ class Plan:
             variant = run.method.description.base
         return f"{title}, {variant}" if variant else title
 
+    def _pairing(self, run: Run) -> str:
+        """Return how the images are paired that its T1ce is learned from, "" if none is learned."""
+        first = self.runs[run.upstream] if run.upstream else run
+        learns = first.trained and "t1ce" in first.makes
+        return first.method.description.pairing if learns else ""
+
     def _remark(self, run: Run) -> str:
-        """Say what readers must know of an external method."""
+        """Say what readers must know of what a run was trained on."""
+        if run.trained and run.settings.split.unit == "slice":
+            return f"{self._label(run)}: was trained on other slices of the test patients."
         if run.kind != "external":
             return ""
         remarks = ["was trained elsewhere"]
@@ -336,6 +411,19 @@ class Plan:
         if first.kind != "control":
             return "method"
         return "ceiling" if "t1ce" in first.inputs else "floor"
+
+
+def _training_settings(run: Run) -> dict[str, object]:
+    """Return the settings of the loop, without those that cannot change this run."""
+    settings = run.settings.training.model_dump(exclude={"epochs"})
+    trains_synthesis = run.trained and "t1ce" in run.makes
+    if settings["t1ce_patients"] is None or not trains_synthesis:
+        del settings["t1ce_patients"]
+    return settings
+
+
+def _without_condition(run: str) -> str:
+    return run.partition("@")[0]
 
 
 def _join(method: str, variant: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.cohorts.normalisation import to_int16
+from benchmarks.cohorts.replicate import Replicate
 from benchmarks.cohorts.split import SPLITS, read_split
 from benchmarks.cohorts.store import StoredPatient
 from benchmarks.config import Benchmark, Speed
@@ -30,7 +31,7 @@ from workflow.training.view import View
 ATTENTION_SLICES = 3  # per patient
 
 
-def predict(benchmark: Benchmark, name: str, seed: int, kind: Kind) -> list[Record]:
+def predict(benchmark: Benchmark, name: str, replicate: Replicate, kind: Kind) -> list[Record]:
     """Write a run's volumes of one kind, and their index.
 
     T1ce is predicted for all patients where a segmentor trains on it, else for the test patients.
@@ -44,14 +45,15 @@ def predict(benchmark: Benchmark, name: str, seed: int, kind: Kind) -> list[Reco
     if kind not in run.makes:
         verb = {"t1ce": "synthesises", "seg": "segments"}[kind]
         raise InputError(f"`{name}` {verb} nothing: it is of kind `{run.kind}`.")
-    layout, view = Layout(benchmark.name), make_view(plan, run, seed)
-    folder = layout.run(name, seed)
-    split = {row.patient: row.split for row in read_split(layout.split)}
-    patients = stored_patients(benchmark, None if plan.trains_on(run) else "test")
+    layout, view = Layout(benchmark.name), make_view(plan, run, replicate)
+    folder = layout.run(name, replicate)
+    split = {row.patient: row.split for row in read_split(layout.split(replicate.place))}
+    members = None if plan.trains_on(run) else "test"
+    patients = stored_patients(benchmark, replicate.place, members)
     function = {"t1ce": inference.synthesize, "seg": inference.segment}[kind]
     volumes, seen, attention, costs = {}, {}, {}, []
     with claim_device(benchmark.speed) as device:
-        model, trained_on = trained_model(plan, run, seed, device)
+        model, trained_on = trained_model(plan, run, replicate, device)
         for patient in patients:
             one = patient.patient
             view.verify(patient)  # before the cost is measured, to which it does not belong
@@ -67,14 +69,15 @@ def predict(benchmark: Benchmark, name: str, seed: int, kind: Kind) -> list[Reco
                     attention[one] = predictions.write_attention(folder, one, weights)
     if kind == "t1ce":
         slices = sum(patient.shape[0] for patient in patients)
-        _write_cost(folder.prediction_cost, name, seed, costs, slices, benchmark.speed)
-    index = {"run": name, "seed": seed, "volumes": volumes, "learned": asdict(trained_on)}
-    predictions.write_index(folder, kind, index | {"seen": seen, "attention": attention})
-    return _records(plan, run, seed, kind, patients)
+        _write_cost(folder.prediction_cost, name, replicate, costs, slices, benchmark.speed)
+    index = {"run": name, "replicate": replicate.title, "learned": asdict(trained_on)}
+    index |= {"volumes": volumes, "seen": seen, "attention": attention}
+    predictions.write_index(folder, kind, index)
+    return _records(plan, run, replicate, kind, patients)
 
 
 def _write_cost(
-    path: Path, run: str, seed: int, costs: Sequence[Cost], slices: int, speed: Speed
+    path: Path, run: str, replicate: Replicate, costs: Sequence[Cost], slices: int, speed: Speed
 ) -> None:
     """Write what a synthesis took, measured volume by volume: a CSV file of one row.
 
@@ -83,7 +86,7 @@ def _write_cost(
     """
     row = {
         "run": run,
-        "seed": seed,
+        **replicate.numbers,
         "volumes": len(costs),
         "slices": slices,
         # Of two volumes the faster one, which is not the first.
@@ -115,28 +118,28 @@ def _attention(
 
 
 def _records(
-    plan: Plan, run: Run, seed: int, kind: Kind, patients: Sequence[StoredPatient]
+    plan: Plan, run: Run, replicate: Replicate, kind: Kind, patients: Sequence[StoredPatient]
 ) -> list[Record]:
     """One record per split, so that a changed test patient does not seem to change trainings."""
     layout = Layout(plan.benchmark.name)
-    folder = layout.run(run.name, seed)
+    folder = layout.run(run.name, replicate)
     attention = read_index(folder, kind)["attention"]
-    split = {row.patient: row.split for row in read_split(layout.split)}
-    shared = cohort_checksums(plan.benchmark)
+    split = {row.patient: row.split for row in read_split(layout.split(replicate.place))}
+    shared = cohort_checksums(plan.benchmark, replicate.place)
     weights = plan[run.predicts_with or run.name]
     if weights.trained:
-        shared |= checksums([layout.run(weights.name, seed).weights])
+        shared |= checksums([layout.run(weights.name, replicate).weights])
     records = []
     for place in SPLITS:
         members = [one for one in patients if split[one.patient] == place]
         names = [one.patient for one in members]
         takes = shared | patient_checksums(plan.benchmark, members)
         if run.upstream:
-            takes |= volume_checksums(layout.run(run.upstream, seed), "t1ce", names)
+            takes |= volume_checksums(layout.run(run.upstream, replicate), "t1ce", names)
         written = [folder.index(kind), *([folder.prediction_cost] if kind == "t1ce" else [])]
         makes = checksums(written) | volume_checksums(folder, kind, names)
         makes |= {folder.attention(n).as_posix(): attention[n] for n in names if n in attention}
         if members:
-            step = f"{VERBS[kind]} {run.name}, seed {seed} ({place} patients)"
+            step = f"{VERBS[kind]} {run.name}, {replicate.title} ({place} patients)"
             records.append(Record(step, takes, makes))
     return records

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.cohorts.replicate import Replicate
 from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
 from benchmarks.reporting.rows import Row
@@ -19,7 +20,7 @@ from workflow.verbs import VERBS
 
 NOT_RUN = "it has not been run yet"
 
-Pair = tuple[Run, int]  # a run and one of its seeds
+Pair = tuple[Run, Replicate]
 
 
 @dataclass(frozen=True)
@@ -45,30 +46,29 @@ def verify_scored(plan: Plan, status: Status) -> None:
         missing, as in results of an older version.
     """
     layout = Layout(plan.benchmark.name)
-    for run, seed in status.scored:
-        cost = layout.run(run.name, seed).prediction_cost
+    for run, replicate in status.scored:
+        cost = layout.run(run.name, replicate).prediction_cost
         if run.synthesizes and not cost.is_file():
             raise InputError(
                 f"There is no {cost}, which Table IV needs. Run the same `snakemake` command "
-                f"again, or `python -m workflow synthesize --run {run.name} --seed {seed}`."
+                f"again, or `python -m workflow synthesize --run {run.name} {replicate.arguments}`."
             )
-        for job in jobs(run, seed):
+        for job in jobs(run, replicate):
             verify_made(layout.record(*job))
 
 
-def jobs(run: Run, seed: int) -> list[tuple[str, ...]]:
+def jobs(run: Run, replicate: Replicate) -> list[tuple[str, ...]]:
     """Return the jobs that make a run's scores, in their order, as their records are named."""
-    pair = (run.name, f"seed{seed}")
-    external = run.kind == "external"
-    return [
-        *([("train", *pair)] if run.trained else []),
-        *(("ingest", *pair, kind) if external else (PREDICT[kind], *pair) for kind in run.makes),
-        ("score", *pair),
-    ]
+    pair = (run.name, str(replicate))
+    if run.kind == "external":
+        made = [("ingest", run.name, kind, str(replicate)) for kind in run.makes]
+    else:
+        made = [(PREDICT[kind], *pair) for kind in run.makes]
+    return [*([("train", *pair)] if run.trained else []), *made, ("score", *pair)]
 
 
 def mark_failed(rows: Sequence[Row], status: Status) -> list[Row]:
-    """Return the rows with the reason where a run, or one of its seeds, failed."""
+    """Return the rows with the reason where a run, or one of its replicates, failed."""
     failed: dict[str, str] = {}
     for (run, _), reason in status.reasons.items():
         if reason != NOT_RUN:
@@ -98,10 +98,10 @@ def record_failure(path: Path) -> Iterator[None]:
     path.unlink(missing_ok=True)
 
 
-def write_scores_digest(plan: Plan, run: Run, seed: int) -> None:
+def write_scores_digest(plan: Plan, run: Run, replicate: Replicate) -> None:
     """Record that a run's scores are of today's settings, code and patients."""
-    folder = Layout(plan.benchmark.name).run(run.name, seed)
-    _write(folder.scores_digest, _scores_digest(plan, run, seed))
+    folder = Layout(plan.benchmark.name).run(run.name, replicate)
+    _write(folder.scores_digest, _scores_digest(plan, run, replicate))
 
 
 def _write(path: Path, text: str) -> None:
@@ -109,29 +109,31 @@ def _write(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def _is_scored(plan: Plan, run: Run, seed: int) -> bool:
-    folder = Layout(plan.benchmark.name).run(run.name, seed)
+def _is_scored(plan: Plan, run: Run, replicate: Replicate) -> bool:
+    folder = Layout(plan.benchmark.name).run(run.name, replicate)
     written = folder.scores.exists() and folder.scores_digest.exists()
-    return written and folder.scores_digest.read_bytes().decode() == _scores_digest(plan, run, seed)
+    digest = _scores_digest(plan, run, replicate)
+    return written and folder.scores_digest.read_bytes().decode() == digest
 
 
-def _scores_digest(plan: Plan, run: Run, seed: int) -> str:
+def _scores_digest(plan: Plan, run: Run, replicate: Replicate) -> str:
     """Hash everything that a run's scores follow from."""
     parts = [
-        with_cohort(plan.digest(run, seed), plan.benchmark),
+        with_cohort(plan.digest(run, replicate.seed), plan.benchmark, replicate.place),
         [protocol.model_dump(mode="json") for protocol in plan.protocols],
+        plan.held_out(),
         plan.code("score"),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _reason(plan: Plan, run: Run, seed: int) -> str:
+def _reason(plan: Plan, run: Run, replicate: Replicate) -> str:
     """Why `run` has no scores: its own reason, or that of a run that it builds on."""
-    folder = Layout(plan.benchmark.name).run(run.name, seed)
+    folder = Layout(plan.benchmark.name).run(run.name, replicate)
     for verb in (name for name, verb in VERBS.items() if verb.shown):
         for path in folder.failures(verb):
             return f"{verb}: {path.read_text(encoding='utf-8')}"
     for name in run.builds_on:
-        if _reason(plan, plan[name], seed) != NOT_RUN:
+        if _reason(plan, plan[name], replicate) != NOT_RUN:
             return f"it builds on {name}, which failed"
     return NOT_RUN

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from benchmarks.cohorts.crop import refuse_lost_tumour
+from benchmarks.cohorts.replicate import Place
 from benchmarks.cohorts.split import SPLITS, Row, read_split
 from benchmarks.cohorts.store import Grid, Meta, StoredPatient
 from benchmarks.config import Benchmark
@@ -12,13 +12,15 @@ from workflow.layout import Layout
 from workflow.records import Checksums, checksums
 
 
-def stored_patients(benchmark: Benchmark, split: str | None = None) -> list[StoredPatient]:
+def stored_patients(
+    benchmark: Benchmark, place: Place, split: str | None = None
+) -> list[StoredPatient]:
     """Return the prepared patients of one split, or all, in the split file's order.
 
     Their subjects are the split file's: a user's own may join patients whose names tell nothing.
     """
     patients = []
-    for row in read_split(Layout(benchmark.name).split):
+    for row in read_split(Layout(benchmark.name).split(place)):
         if split in (None, row.split):
             patients.append(stored(benchmark, row.patient))
             patients[-1].subject = row.subject
@@ -41,19 +43,16 @@ def stored(benchmark: Benchmark, patient: str) -> StoredPatient:
     return one
 
 
-def check_prepared(benchmark: Benchmark, metas: Sequence[Meta], rows: Sequence[Row]) -> None:
-    """Check what can only be seen once all patients are prepared.
-
-    Raises
-    ------
-    InputError : the crop cuts off tumour, or no patient of a split has one.
-    """
-    refuse_lost_tumour(metas, benchmark.where("results", "slices", "crop"))
+def refuse_without_tumour(
+    benchmark: Benchmark, metas: Sequence[Meta], rows: Sequence[Row], place: Place
+) -> None:
+    """Raise InputError if no patient of a split has a tumour."""
     splits = {row.patient: row.split for row in rows}
+    of = f" of {place.title}" if place.title else ""
     for name in SPLITS:
         if not any(any(m.tumour_per_slice) for m in metas if splits[m.patient] == name):
             raise InputError(
-                f"No {name} patient has a tumour in their segmentation. Choose another "
+                f"No {name} patient{of} has a tumour in their segmentation. Choose another "
                 "`results.split.seed`, or check the segmentation files."
             )
 
@@ -62,12 +61,13 @@ def working_grid(benchmark: Benchmark) -> Grid:
     return Grid(**benchmark.results.slices.model_dump())
 
 
-def with_cohort(digest: str, benchmark: Benchmark) -> str:
+def with_cohort(digest: str, benchmark: Benchmark, place: Place) -> str:
     """Return a digest that depends on the patients' files and their split too."""
     layout = Layout(benchmark.name)
-    files = (layout.input_checksums, layout.split)
-    if missing := " and no ".join(str(path) for path in files if not path.is_file()):
-        raise InputError(f"There is no {missing}. Make it with the split command.")
+    files = {layout.input_checksums: "cohort", layout.split(place): "split"}
+    for path, verb in files.items():
+        if not path.is_file():
+            raise InputError(f"There is no {path}. Make it with the {verb} command.")
     parts = [digest.encode(), *(path.read_bytes() for path in files)]
     return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
@@ -81,7 +81,7 @@ def patient_checksums(benchmark: Benchmark, patients: Iterable[StoredPatient]) -
     return known
 
 
-def cohort_checksums(benchmark: Benchmark) -> Checksums:
+def cohort_checksums(benchmark: Benchmark, place: Place) -> Checksums:
     """Return the sha256 of the split and of the list of input checksums."""
     layout = Layout(benchmark.name)
-    return checksums([layout.split, layout.input_checksums])
+    return checksums([layout.split(place), layout.input_checksums])

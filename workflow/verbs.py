@@ -13,9 +13,12 @@ ARGUMENTS = {
     "patient": "the patient's name, as its folder has it",
     "run": "e.g. cutgan, maf_net.joint, or cutgan+unet for the segmentor behind cutgan",
     "seed": "one of the benchmark's seeds",
+    "repeat": "of the split, where the benchmark has several",
+    "fold": "of the split, where the benchmark has folds",
     "kind": "t1ce or seg",
 }
-_PATIENT, _RUN = ("patient",), ("run", "seed")
+_PATIENT, _PLACE = ("patient",), ("repeat", "fold")
+_RUN = ("run", "seed", *_PLACE)
 
 
 @dataclass(frozen=True)
@@ -45,15 +48,21 @@ VERBS = {
     "prepare": Verb(
         "Check, normalise and store a patient.", _PATIENT, code=("benchmarks.cohorts.store",)
     ),
+    "cohort": Verb("Check the prepared patients together.", code=("benchmarks.cohorts.crop",)),
     "split": Verb(
-        "Divide the patients into train, val and test.", code=("benchmarks.cohorts.split",)
+        "Divide the patients into train, val and test.",
+        _PLACE,
+        code=("benchmarks.cohorts.split",),
     ),
     "train": Verb("Train a run, or resume its training.", _RUN, shown=True),
     "synthesize": Verb("Predict T1ce volumes.", _RUN, shown=True),
     "segment": Verb("Predict segmentations.", _RUN, shown=True),
     "ingest": Verb("Check and store an external method's volumes.", (*_RUN, "kind"), shown=True),
     "score": Verb(
-        "Score a run's predictions.", _RUN, code=("benchmarks.scoring.score",), shown=True
+        "Score a run's predictions.",
+        _RUN,
+        code=("benchmarks.scoring.score", "benchmarks.cohorts.slice_split"),
+        shown=True,
     ),
     "export": Verb("Write a run's predictions as NIfTI.", _RUN),
     "tabulate": Verb(

@@ -140,6 +140,7 @@ class Anatomy:
 class Plan:
     """What is drawn about a tumour before it grows: volumes in mL, lengths in mm."""
 
+    grade: str  # HGG or LGG
     centre: np.ndarray  # voxel of BOX
     solid: float
     oedema: float
@@ -164,8 +165,8 @@ def simulate(patient: str, folder: Path, seed: int) -> None:
     """Write one patient as a BraTS folder, `folder/patient/patient_{t1,t1ce,t2,flair,seg}.nii.gz`.
 
     Images are int16 with background 0, the segmentation uint8 with labels 0, 1, 2 and 4; all have
-    240 x 240 x 155 voxels of 1 mm. The files depend on `seed` and `patient` alone. A folder that
-    is there already is replaced.
+    240 x 240 x 155 voxels of 1 mm, and the grade as the description in their headers. The files
+    depend on `seed` and `patient` alone. A folder that is there already is replaced.
     """
     rng = _generator(seed, patient)
     plan = draw_plan(rng)
@@ -177,6 +178,7 @@ def simulate(patient: str, folder: Path, seed: int) -> None:
         frame[BOX] = volume
         image = nib.Nifti1Image(frame, AFFINE)
         image.header.set_xyzt_units("mm")
+        image.header["descrip"] = plan.grade
         write_gzip(Path(folder) / patient / f"{patient}_{name}.nii.gz", image.to_bytes())
 
 
@@ -290,6 +292,7 @@ def draw_plan(rng: np.random.Generator) -> Plan:
     voxels = np.argwhere(deep)
     centre = voxels[rng.integers(len(voxels))]
     return Plan(
+        grade="LGG" if low_grade else "HGG",
         centre=BRAIN_CENTRE + MEAN_SCALE * (centre - TEMPLATE_CENTRE),
         solid=solid,
         oedema=oedema,

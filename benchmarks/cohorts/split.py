@@ -1,5 +1,7 @@
 """Divide patients into train, val and test, by a hash of the subject's name and a seed.
 
+Folds divide them several times, so that each is a test patient once; repeats, by other seeds.
+
 A subject is a person, a patient one scan of theirs, as BraTS names its folders: of most cohorts
 they are the same. All time points of a subject are in one split, and subjects are what is counted.
 
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.cohorts.patient import GRADES
+from benchmarks.cohorts.replicate import Place
 from benchmarks.errors import InputError
 from benchmarks.files import write_csv
 
@@ -47,29 +50,39 @@ def headcount(subjects: Sequence[str]) -> str:
 
 
 def split(
-    patients: Iterable[tuple[str, str, str | None]], fractions: Fractions, seed: int
+    patients: Iterable[tuple[str, str, str | None]],
+    fractions: Fractions,
+    seed: int,
+    place: Place = Place(),  # noqa: B008
+    folds: int | None = None,
 ) -> list[Row]:
     """Assign a split to every (patient, subject, grade), sorted by patient.
 
     Parameters
     ----------
-    fractions : the shares of train, val and test, of any sum, such as 7, 1, 2.
+    fractions : the shares of train, val and test, of any sum, such as 7, 1, 2. With folds, the
+        first two share out who is not tested.
+    place : the repeat, and the fold that is tested.
+    folds : how many folds there are; None for one division.
 
     Raises
     ------
     InputError : a split with a share would be empty; the message names a seed with which none is.
     """
     rows = [
-        Row(patient, subject, grade, _split_of(subject, fractions, seed))
+        Row(patient, subject, grade, _split_of(subject, fractions, seed, place, folds))
         for patient, subject, grade in sorted(patients, key=itemgetter(0))
     ]
     grades: dict[str, str | None] = {}
     for row in rows:
         grades[row.subject] = grades.get(row.subject) or row.grade
-    subjects = list(grades.items())
-    if empty := _empty(subjects, fractions, seed):
+    counts = Counter(row.split for row in rows)
+    shares = zip(SPLITS, (*fractions[:2], folds or fractions[2]), strict=True)
+    if empty := [name for name, share in shares if share and not counts[name]]:
         scans = headcount([row.subject for row in rows])
-        raise InputError(_advice(scans, subjects, fractions, seed, empty))
+        if folds or place.repeat:
+            raise InputError(_advice_on_folds(scans, list(grades), fractions, seed, place, folds))
+        raise InputError(_advice(scans, list(grades.items()), fractions, seed, empty))
     return rows
 
 
@@ -194,13 +207,29 @@ def _row(header: list[str], cells: list[str], place: str, subjects: Mapping[str,
     return Row(patient, subject, grade or None, name)
 
 
-def _split_of(subject: str, fractions: Fractions, seed: int) -> str:
-    digest = hashlib.sha256(f"{seed}:{subject}".encode()).digest()
+def position(*parts: int | str) -> float:
+    """Hash the parts to a number in [0, 1)."""
+    digest = hashlib.sha256(":".join(map(str, parts)).encode()).digest()
     # 53 bits are what a float holds: the quotient is exact and below 1.
-    position = (int.from_bytes(digest[:8]) >> 11) / 2**53 * sum(fractions)
-    if position < fractions[0]:
+    return (int.from_bytes(digest[:8]) >> 11) / 2**53
+
+
+def _split_of(
+    subject: str,
+    fractions: Fractions,
+    seed: int | str,
+    place: Place = Place(),  # noqa: B008
+    folds: int | None = None,
+) -> str:
+    of_repeat = f"{seed}.{place.repeat}" if place.repeat else seed
+    if folds:
+        if int(position(of_repeat, subject) * folds) == place.fold:
+            return "test"
+        return _split_of(subject, (*fractions[:2], 0), f"{of_repeat}-fold{place.fold}")
+    where = position(of_repeat, subject) * sum(fractions)
+    if where < fractions[0]:
         return "train"
-    return "val" if position < fractions[0] + fractions[1] else "test"
+    return "val" if where < fractions[0] + fractions[1] else "test"
 
 
 def _counts(subjects: Subjects, fractions: Fractions, seed: int) -> Counter[str]:
@@ -212,6 +241,35 @@ def _empty(subjects: Subjects, fractions: Fractions, seed: int) -> list[str]:
     counts = _counts(subjects, fractions, seed)
     shares = zip(SPLITS, fractions, strict=True)
     return [name for name, share in shares if share and not counts[name]]
+
+
+def _advice_on_folds(
+    scans: str,
+    subjects: Sequence[str],
+    fractions: Fractions,
+    seed: int,
+    place: Place,
+    folds: int | None,
+) -> str:
+    """Name a seed, or a number of folds, with which no repeat and fold leaves a split empty."""
+    fault = (
+        f"With `results.split.seed: {seed}`, {place.title} of {scans} patients leaves no patient "
+        "for train, val or test."
+    )
+    wanted = {name for name, share in zip(SPLITS, fractions, strict=True) if share} | {"test"}
+
+    def fits(seed: int, folds: int | None) -> bool:
+        """Up to this repeat."""
+        numbers = range(folds) if folds else (None,)
+        places = [Place(repeat, fold) for repeat in range(place.repeat + 1) for fold in numbers]
+        divisions = ({_split_of(s, fractions, seed, x, folds) for s in subjects} for x in places)
+        return all(wanted <= found for found in divisions)
+
+    if (better := next((x for x in range(10_000) if fits(x, folds)), None)) is not None:
+        return f"{fault} Set the seed to {better}, with which none is empty."
+    if fewer := next((x for x in range((folds or 1) - 1, 1, -1) if fits(seed, x)), None):
+        return f"{fault} Write `folds: {fewer}`, with which none is empty, or add patients."
+    return f"{fault} Write fewer `folds` or `repeats`, or add patients."
 
 
 def _advice(

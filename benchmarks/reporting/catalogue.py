@@ -2,17 +2,18 @@
 
 A table is a file `tables/<name>.py` with a function `table(results) -> Sheet`, a figure is a file
 `figures/<name>.py` with a function `figure(results) -> matplotlib.figure.Figure`. The first
-paragraph of its docstring is its caption, in Snakemake's report and on the page. Two literals
+paragraph of its docstring is its caption, in Snakemake's report and on the page. Three literals
 are optional:
 
 `NEEDS`  a tuple of `INPUTS` that it is made from; ("scores",) by default
 `ORDER`  its place among the others; the lowest comes first
+`ONLY`   "conditions" leaves it out of a benchmark that has none
 
 Planning reads the catalogue without importing the files, so it needs no pandas and no matplotlib.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +24,9 @@ from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
 
 FOLDER = Path(__file__).parent
-INPUTS = ("scores", "costs", "prediction_costs", "histories", "predictions", "attention")
+INPUTS = (
+    "scores", "costs", "prediction_costs", "histories", "patients", "predictions", "attention",
+)  # fmt: skip
 ENDINGS = {"table": (".csv", ".json", ".md", ".tex", ".rst"), "figure": (".png", ".pdf", ".rst")}
 
 
@@ -35,6 +38,7 @@ class Item:
     ----------
     caption : the first paragraph of its file's docstring, in reStructuredText.
     needs : what it is made from, see `INPUTS`.
+    only : "conditions" if only benchmarks with conditions have it, else "".
     """
 
     name: str
@@ -42,6 +46,7 @@ class Item:
     caption: str
     needs: tuple[str, ...]
     order: int
+    only: Literal["", "conditions"] = ""
 
     @property
     def function(self) -> Callable:
@@ -87,12 +92,17 @@ def catalogue(folder: Path = FOLDER) -> tuple[Item, ...]:
     return tuple(items.values())
 
 
-def tables() -> list[Item]:
-    return [item for item in catalogue() if item.kind == "table"]
+def catalogue_for(conditions: Collection[str]) -> list[Item]:
+    """Return the catalogue of a benchmark with these conditions."""
+    return [item for item in catalogue() if conditions or item.only != "conditions"]
 
 
-def figures() -> list[Item]:
-    return [item for item in catalogue() if item.kind == "figure"]
+def tables(conditions: Collection[str] = ()) -> list[Item]:
+    return [item for item in catalogue_for(conditions) if item.kind == "table"]
+
+
+def figures(conditions: Collection[str] = ()) -> list[Item]:
+    return [item for item in catalogue_for(conditions) if item.kind == "figure"]
 
 
 def _item(kind: Literal["table", "figure"], file: Declaration) -> Item:
@@ -106,4 +116,7 @@ def _item(kind: Literal["table", "figure"], file: Declaration) -> Item:
         raise file.fault(line, f"NEEDS is {needs!r}; write a tuple of {', '.join(INPUTS)}")
     if not isinstance(order, int):
         raise file.fault(file.assigned("ORDER").lineno, f"ORDER is {order!r}; write an integer")
-    return Item(file.name, kind, caption, needs, order)
+    if (only := file.value("ONLY", "")) not in ("", "conditions"):
+        text = f'ONLY is {only!r}; write "conditions", or remove it'
+        raise file.fault(file.assigned("ONLY").lineno, text)
+    return Item(file.name, kind, caption, needs, order, only)

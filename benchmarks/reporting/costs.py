@@ -1,4 +1,4 @@
-"""What trainings and syntheses took: how cost files are read, and a run's cost over its seeds."""
+"""What trainings and syntheses took: how cost files are read, and the cost over replicates."""
 
 from collections.abc import Iterable, Mapping
 from math import nan
@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.cohorts import replicate
 from benchmarks.reporting.measures import COMPLETE
 from benchmarks.reporting.reading import read_files
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Row, line_up, refuse_unknown_runs
 
+REPLICATE = [*replicate.COLUMNS]
 COLUMNS = [
-    "run", "seed", "updates", "images", "wall_seconds", "core_seconds",
+    "run", *REPLICATE, "updates", "images", "wall_seconds", "core_seconds",
     "memory_bytes", "device", "parameters",
 ]  # fmt: skip
 PREDICTION_COLUMNS = [
-    "run", "seed", "volumes", "slices", "seconds",
+    "run", *REPLICATE, "volumes", "slices", "seconds",
     "memory_bytes", "device", "threads", "inference_batch",
 ]  # fmt: skip
 
@@ -25,22 +27,22 @@ BLOCKS = {"generators": "synthesis", "segmentors": "segmentation"}
 
 _WHOLE = ["updates", "images", "memory_bytes", "parameters"]
 _SECONDS = ["wall_seconds", "core_seconds", "device_seconds"]
-_TOOK = ["seeds", "updates", "images", "device", *_SECONDS, "memory_bytes", "parameters"]
+_TOOK = ["trainings", "updates", "images", "device", *_SECONDS, "memory_bytes", "parameters"]
 # Of generators alone.
 _PREDICTED = ["volumes", "slices", "volume_seconds", "prediction_memory_bytes", "predicted_on"]
 
 
 def read_costs(paths: Iterable[Path]) -> pd.DataFrame:
     """Read cost files into one table of the columns `COLUMNS`; see `read_files`."""
-    numbers = dict.fromkeys(["seed", *_WHOLE], "whole") | dict.fromkeys(_SECONDS[:2], "real")
-    return read_files(paths, "cost", COLUMNS, ["run", "seed"], numbers)
+    numbers = dict.fromkeys([*REPLICATE, *_WHOLE], "whole") | dict.fromkeys(_SECONDS[:2], "real")
+    return read_files(paths, "cost", COLUMNS, ["run", *REPLICATE], numbers)
 
 
 def read_prediction_costs(paths: Iterable[Path]) -> pd.DataFrame:
     """Read what syntheses took into one table of the columns `PREDICTION_COLUMNS`."""
-    whole = ["seed", "volumes", "slices", "memory_bytes", "threads", "inference_batch"]
+    whole = [*REPLICATE, "volumes", "slices", "memory_bytes", "threads", "inference_batch"]
     numbers = dict.fromkeys(whole, "whole") | {"seconds": "real"}
-    return read_files(paths, "prediction cost", PREDICTION_COLUMNS, ["run", "seed"], numbers)
+    return read_files(paths, "prediction cost", PREDICTION_COLUMNS, ["run", *REPLICATE], numbers)
 
 
 def cost_table(results: Results, block: str) -> pd.DataFrame:
@@ -48,7 +50,7 @@ def cost_table(results: Results, block: str) -> pd.DataFrame:
 
     `device_seconds` are the GPU's seconds, or the cores' where the CPU computed. A run that
     continues another includes that one's training, but predicts alone. Seconds are means over
-    seeds, memory is the highest. A frozen segmentor has no row, since its training has one already.
+    trainings, memory is the highest. A frozen segmentor has no row, since its training has one.
 
     Generators also have `volume_seconds`, the wall time of synthesising the median volume, and
     `predicted_on`, the device with its settings.
@@ -72,8 +74,8 @@ def cost_table(results: Results, block: str) -> pd.DataFrame:
         if line.run in of_block:
             row = known[line.run]
             chain = _chain(row, known)
-            took = _took(chain, costs) if chain else {"seeds": 0}
-            status = line.status(measured=took["seeds"] > 0)
+            took = _took(chain, costs) if chain else {"trainings": 0}
+            status = line.status(measured=took["trainings"] > 0)
             if not chain and not line.failure:
                 status = "trained elsewhere" if row.kind == "external" else "not trained"
             took |= _predicted(row.run, results.prediction_costs) if predicted else {}
@@ -118,19 +120,18 @@ def _chain(row: Row, known: Mapping[str, Row]) -> list[str]:
 
 
 def _took(chain: list[str], costs: pd.DataFrame) -> dict[str, object]:
-    """What all of the chain took, over the seeds for which all of it exists."""
+    """What all of the chain took, over the replicates for which all of it exists."""
     parts = costs[costs["run"].isin(chain)]
-    sizes = parts.groupby("seed")["run"].nunique()
-    parts = parts[parts["seed"].isin(sizes[sizes == len(chain)].index)]
+    complete = parts.groupby(REPLICATE)["run"].transform("nunique") == len(chain)
+    parts = parts[complete]
     if parts.empty:
-        return {"seeds": 0}
-    by_seed = parts.groupby("seed")
-    sums = by_seed[["updates", "images", *_SECONDS]].sum()
+        return {"trainings": 0}
+    sums = parts.groupby(REPLICATE)[["updates", "images", *_SECONDS]].sum()
     # The networks are those of the last of the chain.
     last = parts[parts["run"] == chain[-1]]
-    order = parts.assign(place=parts["run"].map(chain.index)).sort_values(["place", "seed"])
+    order = parts.assign(place=parts["run"].map(chain.index)).sort_values(["place", *REPLICATE])
     return {
-        "seeds": len(sums),
+        "trainings": len(sums),
         "updates": sums["updates"].max(),
         "images": sums["images"].max(),
         "device": " + ".join(dict.fromkeys(" + ".join(order["device"]).split(" + "))),
@@ -141,7 +142,7 @@ def _took(chain: list[str], costs: pd.DataFrame) -> dict[str, object]:
 
 
 def _predicted(run: str, costs: pd.DataFrame) -> dict[str, object]:
-    """What the run's own syntheses took, over its seeds."""
+    """What the run's own syntheses took, over its replicates."""
     parts = costs[costs["run"] == run]
     if parts.empty:
         return {}

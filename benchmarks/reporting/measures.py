@@ -1,8 +1,9 @@
 """Our numbers for the rows of tables: means, their intervals, and how they differ.
 
 A score is one value of one scan. Scans (time points) are averaged within a subject first, then
-seeds, then subjects, so that a subject counts once however many scans they and seeds a run have.
-The mean, its interval and the tests are thus of the same people: `n` and `patients` count subjects.
+replicates (seeds, repeats and folds), then subjects, so that a subject counts once however many
+scans they and trainings a run have. The mean, its interval and the tests are thus of the same
+people: `n` and `patients` count subjects.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import pandas as pd
 from benchmarks.reporting.published import Table
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Line, line_up, refuse_unknown_runs
-from benchmarks.reporting.scores import subject_values
+from benchmarks.reporting.scores import REPLICATE, subject_values
 from benchmarks.scoring.metric import Metric, read_metrics
 from benchmarks.scoring.protocol import load_protocol
 from benchmarks.scoring.statistics import (
@@ -33,12 +34,14 @@ from benchmarks.scoring.statistics import (
 COMPLETE = {"synthesis": "table2_synthesis", "segmentation": "table3_segmentation"}
 # The notes of scores that follow from a protocol's rule for one empty mask.
 ONE_EMPTY = ("reference empty", "prediction empty")
-FEW = 10  # with fewer patients, intervals cover the mean too rarely (see `mean_interval`)
+FEW = 10  # with fewer patients, the intervals of one training cover the mean too rarely
 TEST = (
-    "two-sided Wilcoxon signed-rank test over the patients that both have, Holm-corrected for the "
-    "rows of the column"
+    "two-sided Wilcoxon signed-rank test over the patients that both have, or t test over patients "
+    "and trainings where there are several trainings, Holm-corrected for the rows of the column"
 )
 ONE_SEED = "One seed: it does not cover another training of the same method."
+
+_TRAININGS = ["seeds", "repeats", "folds"]
 
 Column = tuple[str, str]  # (metric, region)
 
@@ -94,33 +97,36 @@ def measure_columns(
     Of each `metric` and `region` (see `postprocessing_of`) it has our `mean` over patients, its
     95 % interval from `low` to `high`, the `published` number (in the protocol `paper` only), and
     how many patients the mean is of (`n`), how many have no value (`undefined`), and how many have
-    one by rule since the reference or the prediction is empty (`one_empty`).
+    one by rule since the reference or the prediction is empty (`one_empty`). `seeds`, `repeats`,
+    `folds` and `patients` count those of the run's scores; of a benchmark without repeats or folds
+    they are 1.
 
     The `best` method is the one with the best mean among those whose mean is of the most patients.
     All other rows, floors and ceilings too, are compared with it (see `Comparison`): `pairs`,
-    `difference`, `effect` and `p`, corrected for the number of rows in the column. Where `too_few`
-    pairs cannot bring the corrected p below 0.05, p is NaN. `rank_low`, `rank_high` and `first` say
-    how stable the order of the methods is (see `Ranks`).
+    `trainings`, `difference`, its interval from `difference_low` to `difference_high`, `effect`,
+    and `p`, corrected for the number of rows in the column. Where `too_few` pairs of one training
+    cannot bring the corrected p below 0.05, p is NaN. `beats` and `false_claim` are of the row
+    against the best, `beats` being the probability that the row is the better one. `rank_low`,
+    `rank_high` and `first` say how stable the order of the methods is (see `Ranks`).
     """
     scores = _shown(results.scores, task, protocol)
     cell = ["run", "metric", "region"]
-    # By cell (seeds, subjects), the same subjects in the same order.
-    wide = subject_values(scores, *cell).unstack("subject")  # noqa: PD010
-    values = {key: of.to_numpy(float) for key, of in wide.groupby(level=cell)}
+    values, splits = replicate_values(scores, *cell)
     scored = scores.groupby(cell)["subject"].nunique()
     by_rule = scores[scores["note"].isin(ONE_EMPTY) & scores["value"].notna()]
     one_empty = by_rule.groupby(cell)["subject"].nunique()
-    counts = scores.groupby("run")[["seed", "subject"]].nunique()
+    counts = scores.groupby("run")[[*REPLICATE, "subject"]].nunique()
 
-    records, means = [], {}
+    records = []
     for place, line in enumerate(lines):
-        seeds, patients = counts.loc[line.run] if line.run in counts.index else (0, 0)
+        counted = counts.loc[line.run].tolist() if line.run in counts.index else [0] * 4
+        seeds, repeats, folds, patients = counted
         published = line.printed.numbers() if line.printed and protocol == "paper" else {}
         for column in columns:
             key = (line.run, *column)
-            means[key] = patient_means(values[key]) if key in values else np.empty(0)
-            n = int((~np.isnan(means[key])).sum())
-            low, high = mean_interval(values[key]) if n else (np.nan, np.nan)
+            means = patient_means(values[key]) if key in values else np.empty(0)
+            n = int((~np.isnan(means)).sum())
+            low, high = mean_interval(values[key], splits) if n else (np.nan, np.nan)
             records.append(
                 {
                     "line": place,
@@ -129,11 +135,13 @@ def measure_columns(
                     "role": line.role,
                     "in_paper": line.printed is not None,
                     "status": line.status(measured=patients > 0),
-                    "seeds": int(seeds),
-                    "patients": int(patients),
+                    "seeds": seeds,
+                    "repeats": repeats,
+                    "folds": folds,
+                    "patients": patients,
                     "metric": column[0],
                     "region": column[1],
-                    "mean": float(np.nanmean(means[key])) if n else np.nan,
+                    "mean": float(np.nanmean(means)) if n else np.nan,
                     "published": published.get(column, np.nan),
                     "n": n,
                     "undefined": int(scored.get(key, 0)) - n,
@@ -143,15 +151,32 @@ def measure_columns(
                 }
             )
     cells = pd.DataFrame(records)
-    compared = [_compare(of, means) for _, of in cells.groupby(["metric", "region"])]
+    compared = [_compare(of, values, splits) for _, of in cells.groupby(["metric", "region"])]
     return cells.join(pd.concat(compared))
+
+
+def replicate_values(
+    scores: pd.DataFrame, *columns: str
+) -> tuple[dict[tuple[str, ...], np.ndarray], np.ndarray]:
+    """Return the values of each combination of these columns, and the splits of their replicates.
+
+    Values are (replicates, subjects), NaN where undefined, with the same replicates and subjects in
+    the same order; seeds of one repeat and fold are of one split.
+    """
+    wide = subject_values(scores, *columns).unstack("subject")  # noqa: PD010
+    replicates = wide.index.droplevel(list(columns)).unique().sort_values()
+    values = {
+        key: of.droplevel(list(columns)).reindex(replicates).to_numpy(float)
+        for key, of in wide.groupby(level=list(columns))
+    }
+    return values, pd.factorize(replicates.droplevel("seed"))[0]
 
 
 def by_patient(results: Results, metric: str, region: str, protocol: str) -> pd.DataFrame:
     """Return (patients, runs) values of a metric, the runs in the order of the results' rows.
 
-    A value is the mean over the seeds that have one, NaN if none has. Patients are scans here, for
-    pictures; `by_subject` has what is averaged.
+    A value is the mean over the replicates that have one, NaN if none has. Patients are scans here,
+    for pictures; `by_subject` has what is averaged.
     """
     values = _of(results, metric, region, protocol)
     return _wide(results, values.groupby(["run", "patient"])["value"].mean())
@@ -200,33 +225,39 @@ def best(means: pd.Series, metric: str) -> float:
     return means.max() if read_metrics()[metric].better == "higher" else means.min()
 
 
-def _compare(column: pd.DataFrame, means: dict[tuple[str, str, str], np.ndarray]) -> pd.DataFrame:
+def _compare(
+    column: pd.DataFrame, values: dict[tuple[str, ...], np.ndarray], splits: np.ndarray
+) -> pd.DataFrame:
     """Compare each row of a column with the best method; say how stable the order is."""
-    values = {
-        row.Index: means[row.run, row.metric, row.region]
+    valued = {
+        row.Index: values[row.run, row.metric, row.region]
         for row in column[column["n"] > 0].itertuples()
     }
     metric = column["metric"].iloc[0]
+    better = read_metrics()[metric].better
     order = ranked(column["role"], column["n"], column["mean"])
     against = order.index[order == best(order, metric)][:1]
-    none = Comparison(0, np.nan, np.nan, np.nan)
     comparisons = [
-        compare(values[row], values[against[0]])
-        if row in values and len(against) and row != against[0]
-        else none
+        compare(valued[row], valued[against[0]], splits)
+        if row in valued and len(against) and row != against[0]
+        else Comparison()
         for row in column.index
     ]
-    compared = pd.DataFrame(map(asdict, comparisons), index=column.index)
+    compared = pd.DataFrame(map(asdict, comparisons), index=column.index).rename(
+        columns={"low": "difference_low", "high": "difference_high"}
+    )
+    if better == "lower":
+        compared["beats"] = 1 - compared["beats"]
     compared["best"] = compared.index.isin(against)
     tested = compared["pairs"] > 0
-    smallest = np.array([smallest_p(pairs) for pairs in compared["pairs"]])
+    # Other than that of ranks, the t test of several trainings has no smallest p.
+    ranks_only = compared["trainings"] == 1
+    smallest = np.where(ranks_only, [smallest_p(pairs) for pairs in compared["pairs"]], 0)
     compared["too_few"] = tested & (holm(np.where(tested, smallest, np.nan)) >= ALPHA)
     compared["p"] = np.where(compared["too_few"], np.nan, holm(compared["p"].to_numpy()))
     compared[["rank_low", "rank_high", "first"]] = np.nan
     if len(order):
-        ranks = rank_stability(
-            np.array([values[r] for r in order.index]), read_metrics()[metric].better
-        )
+        ranks = rank_stability(np.array([valued[r] for r in order.index]), splits, better)
         compared.loc[order.index, "rank_low"] = ranks.low
         compared.loc[order.index, "rank_high"] = ranks.high
         compared.loc[order.index, "first"] = ranks.first
@@ -234,16 +265,28 @@ def _compare(column: pd.DataFrame, means: dict[tuple[str, str, str], np.ndarray]
 
 
 def notes_on_intervals(cells: pd.DataFrame) -> list[str]:
-    """Return what intervals mean, if there are any."""
+    """Return what intervals and their numbers of patients are of, if there are any."""
     with_one = cells[cells["low"].notna()]
     if with_one.empty:
         return []
-    seeds = " and seeds." if with_one["seeds"].max() > 1 else f". {ONE_SEED}"
-    notes = [
-        "95 % interval: of the mean over all patients such as these; BCa bootstrap over patients"
-        + seeds
-    ]
-    if with_one["n"].min() < FEW:
+    several = with_one[with_one[_TRAININGS].max(axis=1) > 1]
+    once = with_one.drop(several.index)
+    bootstrap, notes = "BCa bootstrap over patients", []
+    if several.empty:
+        notes.append(
+            f"95 % interval: of the mean over all patients such as these; {bootstrap}. {ONE_SEED}"
+        )
+    else:
+        *others, last = ["patients", *(name for name in _TRAININGS if several[name].max() > 1)]
+        notes.append(
+            "95 % interval: of the mean over all patients such as these and all trainings such as "
+            f"these; t interval over {', '.join(others)} and {last}."
+        )
+        if len(once):
+            notes.append(f"Interval of a row with one training: {bootstrap}. {ONE_SEED}")
+        if several["folds"].max() > 1:
+            notes.append("n counts the patients of all folds; the trainings of one test each.")
+    if len(once) and once["n"].min() < FEW:
         notes.append(
             "Of so few patients the interval is too narrow: of 4 it covers the mean in 83 to 88 % "
             "of cases."

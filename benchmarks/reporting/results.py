@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from benchmarks.cohorts.replicate import Place, Replicate
 from benchmarks.reporting.published import Published
 from benchmarks.reporting.rows import Row
 from benchmarks.scoring.conventions import Convention
@@ -35,12 +36,16 @@ class Cohort:
     simulated : whether the patients are simulated, which every title then says.
     test : by the name of each test patient the subject, which several share if they are scans of
         one person.
+    train : how many subjects with tumour are trained on, in the first fold or repeat; 0 if unknown.
+    note : what the benchmark's file says that readers of Tables I to III must know.
     """
 
     title: str
     description: str
     simulated: bool
     test: Mapping[str, str]
+    train: int = 0
+    note: str = ""
 
     @property
     def notes(self) -> list[str]:
@@ -73,6 +78,24 @@ class Attention:
     weights: np.ndarray
 
 
+@dataclass(frozen=True)
+class Condition:
+    """A condition of a benchmark.
+
+    Attributes
+    ----------
+    name : as its file has it, or `base` of a benchmark without conditions.
+    settings : its value of each setting that a condition of the benchmark changes, by dotted keys.
+    """
+
+    name: str = "base"
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        return self.name.replace("_", " ")
+
+
 @dataclass(frozen=True, eq=False)
 class Results:
     """Everything that was measured, read once by the organiser.
@@ -87,13 +110,17 @@ class Results:
     scores : the long table (see `scores.COLUMNS`) of all runs that are scored.
     costs : one row per training (see `costs.COLUMNS`).
     prediction_costs : one row per synthesis (see `costs.PREDICTION_COLUMNS`).
-    histories : by run and seed, one row per epoch: `epoch`, one column per loss, and `val_dice` of
-        runs that segment.
-    seeds : by run, the seeds that are scored.
-    patients : the prepared test patients by name.
+    histories : by run and replicate, one row per epoch: `epoch`, one column per loss, and
+        `val_dice` of runs that segment.
+    replicates : by run, those that are scored.
+    tested : by fold and repeat, the patients whom it tests.
+    patients : the prepared patients by name whom any fold or repeat tests.
     left_out : the titles of the methods of which the benchmark runs nothing.
     frozen : these results with the frozen segmentors alone, and the ceilings' own segmentors, which
         are the same; None where there are none.
+    condition : whose results these are.
+    conditions : by name, the results under the benchmark's other conditions: the rows that a
+        condition changes, and these results' own that it does not.
     """
 
     cohort: Cohort
@@ -102,15 +129,26 @@ class Results:
     scores: pd.DataFrame
     costs: pd.DataFrame
     prediction_costs: pd.DataFrame
-    histories: Mapping[tuple[str, int], pd.DataFrame]
+    histories: Mapping[tuple[str, Replicate], pd.DataFrame]
     published: Published
     conventions: tuple[Convention, ...]
-    seeds: Mapping[str, tuple[int, ...]]
+    replicates: Mapping[str, tuple[Replicate, ...]]
+    tested: Mapping[Place, tuple[str, ...]]
     patients: Mapping[str, StoredPatient]
-    read_prediction: Callable[[str, int, Kind, StoredPatient], np.ndarray] = field(repr=False)
-    read_attention: Callable[[str, int, StoredPatient], Attention | None] = field(repr=False)
+    read_prediction: Callable[[str, Replicate, Kind, StoredPatient], np.ndarray] = field(repr=False)
+    read_attention: Callable[[str, Replicate, StoredPatient], Attention | None] = field(repr=False)
     left_out: tuple[str, ...] = ()
     frozen: Results | None = field(default=None, repr=False)
+    condition: Condition = Condition()
+    conditions: Mapping[str, Results] = field(default_factory=dict, repr=False)
+
+    @property
+    def seeds(self) -> dict[str, tuple[int, ...]]:
+        """The seeds of each run that are scored in any fold or repeat."""
+        return {
+            run: tuple(dict.fromkeys(one.seed for one in scored))
+            for run, scored in self.replicates.items()
+        }
 
     @property
     def protocol(self) -> str:
@@ -130,7 +168,7 @@ class Results:
             self,
             rows=(*self.rows, *rows),
             scores=pd.concat([self.scores, scores], ignore_index=True),
-            seeds={**self.seeds, **self.frozen.seeds},
+            replicates={**self.replicates, **self.frozen.replicates},
             frozen=None,
         )
 
@@ -144,8 +182,12 @@ class Results:
             costs=self.costs[self.costs["run"].isin(runs)],
             prediction_costs=self.prediction_costs[self.prediction_costs["run"].isin(runs)],
             histories={pair: one for pair, one in self.histories.items() if pair[0] in runs},
-            seeds={run: seeds for run, seeds in self.seeds.items() if run in runs},
+            replicates={run: some for run, some in self.replicates.items() if run in runs},
         )
+
+    def of_runs(self, runs: Collection[str]) -> Results:
+        """Return the results of some runs, in the order of the rows."""
+        return self.of([row for row in self.rows if row.run in runs])
 
     def with_frozen_apart(self) -> Results:
         """Return the results of all rows with the frozen segmentors in `frozen` alone."""
@@ -163,17 +205,25 @@ class Results:
     ) -> np.ndarray | None:
         """Return a test patient's volume, (Z, crop, crop), of a run's first or given scored seed.
 
+        Of several folds or repeats it is the first that tests the patient.
+
         T1ce is float32 in [-1, 1], a segmentation uint8 classes in 0..3 before post-processing.
         None where the run makes none, or is not scored.
         """
         makes = {"t1ce": "synthesis", "seg": "segmentation"}[kind] in self.row(run).tasks
-        if not makes or not self.seeds.get(run):
+        replicate = self._replicate(run, patient, seed) if makes else None
+        if replicate is None:
             return None
-        seed = self.seeds[run][0] if seed is None else seed
-        return self.read_prediction(run, seed, kind, self.patients[patient])
+        return self.read_prediction(run, replicate, kind, self.patients[patient])
 
     def attention(self, run: str, patient: str) -> Attention | None:
         """Return the attention weights of a run's first scored seed; None where it has none."""
-        if not self.seeds.get(run):
+        replicate = self._replicate(run, patient)
+        if replicate is None:
             return None
-        return self.read_attention(run, self.seeds[run][0], self.patients[patient])
+        return self.read_attention(run, replicate, self.patients[patient])
+
+    def _replicate(self, run: str, patient: str, seed: int | None = None) -> Replicate | None:
+        """The first scored replicate of a run that tests the patient."""
+        scored = (one for one in self.replicates.get(run, ()) if seed in (None, one.seed))
+        return next((one for one in scored if patient in self.tested[one.place]), None)

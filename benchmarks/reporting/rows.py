@@ -32,6 +32,9 @@ class Row:
     frozen : whether that segmentor was trained on the real T1ce, and only predicts here.
     continues : the run whose weights it starts from; that one's cost belongs to its own.
     predicts_with : the run whose weights it predicts with, and whose training is thus its own.
+    condition : of the benchmark, whose settings change it; "" of the benchmark's own runs.
+    pairing : of the images that its T1ce is learned from, as its method.yaml says; "" where none
+        is learned here. A segmentor has that of the synthesis before it.
     remark : what tables must say of it, e.g. of what it was trained on; a sentence.
     failure : the reason why it has no scores, or not all of them.
     """
@@ -47,6 +50,8 @@ class Row:
     frozen: bool = False
     continues: str | None = None
     predicts_with: str | None = None
+    condition: str = ""
+    pairing: Literal["paired", "unpaired", ""] = ""
     remark: str = ""
     failure: str = ""
 

@@ -15,13 +15,16 @@ from benchmarks.errors import InputError
 from benchmarks.reporting.reading import read_files
 from benchmarks.scoring.metric import read_metrics
 
+# What names a training of a run. Repeat and fold are 0 where the benchmark has none.
+REPLICATE = ["seed", "repeat", "fold"]
+
 COLUMNS = [
-    "run", "seed", "patient", "subject", "grade", "protocol", "task",
+    "run", *REPLICATE, "patient", "subject", "grade", "protocol", "task",
     "region", "metric", "postprocessing", "value", "note",
 ]  # fmt: skip
 
 # What names a score; no two scores may share it.
-KEY = ["run", "seed", "patient", "protocol", "region", "metric", "postprocessing"]
+KEY = ["run", *REPLICATE, "patient", "protocol", "region", "metric", "postprocessing"]
 
 
 def read_scores(paths: Iterable[Path]) -> pd.DataFrame:
@@ -29,13 +32,14 @@ def read_scores(paths: Iterable[Path]) -> pd.DataFrame:
 
     Raises
     ------
-    InputError : there is no file; or, with file and line, other columns, a value or seed that is
-        not a number, or a score that occurs twice; or, with the run, an unknown metric or a value
-        outside its bounds.
+    InputError : there is no file; or, with file and line, other columns, a value, seed, repeat or
+        fold that is not a number, or a score that occurs twice; or, with the run, an unknown metric
+        or a value outside its bounds.
     """
     if not (files := list(paths)):
         raise InputError("No score files were given: score a run first.")
-    scores = read_files(files, "score", COLUMNS, KEY, {"value": "optional", "seed": "whole"})
+    numbers = {"value": "optional"} | dict.fromkeys(REPLICATE, "whole")
+    scores = read_files(files, "score", COLUMNS, KEY, numbers)
     metrics = read_metrics()
     for metric, lines in scores.groupby("metric"):
         first = lines.iloc[0]
@@ -57,8 +61,8 @@ def read_scores(paths: Iterable[Path]) -> pd.DataFrame:
 
 
 def subject_values(scores: pd.DataFrame, *columns: str) -> pd.Series:
-    """Return the value of each subject, by these columns, seed and subject.
+    """Return the value of each subject, by these columns, replicate (see `REPLICATE`) and subject.
 
     It is the mean over the subject's scans that have a value, NaN if none has.
     """
-    return scores.groupby([*columns, "seed", "subject"])["value"].mean()
+    return scores.groupby([*columns, *REPLICATE, "subject"])["value"].mean()

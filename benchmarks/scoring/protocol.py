@@ -15,6 +15,10 @@ from benchmarks.scoring.regions import TASK_REGIONS
 
 PROTOCOLS = Path(__file__).resolve().parent.parent / "protocols"
 EMPTY_WORDS = ("undefined", "diagonal", "measured")  # for an empty region, beside numbers
+# Metrics of a slice that depend on the slices next to it.
+ACROSS_SLICES = (
+    "ssim_3d", "ssim_masked", "assd", "hd95", "nsd", "lesion_dice", "lesion_hd95",
+)  # fmt: skip
 EXTREMES = "extremes"  # of the compared volumes: a data range, beside numbers
 
 
@@ -174,16 +178,27 @@ class Protocol(Settings):
     Attributes
     ----------
     frame : compared in-plane: the networks' central crop, or the whole slice. The caller cuts.
+    slices : of a test patient those with tumour, all, or those that a split by slice would test,
+        whether slices or patients are split. `held_out` takes no metric across slices.
     synthesis, segmentation : a task without rules is not scored.
     note : what readers of tables must know of it, in sentences.
     """
 
     name: str
     frame: Literal["crop", "volume"]
-    slices: Literal["tumour", "all"]
+    slices: Literal["tumour", "all", "held_out"]
     synthesis: SynthesisRules | None
     segmentation: SegmentationRules | None
     note: str = ""
+
+    @model_validator(mode="after")
+    def _held_out_slices_are_alone(self) -> Self:
+        for task in ("synthesis", "segmentation") if self.slices == "held_out" else ():
+            rules = getattr(self, task)
+            for name in (name for name in rules.metrics if name in ACROSS_SLICES) if rules else ():
+                text = f"{name} reaches across slices, which `slices: held_out` parts; remove it"
+                raise KeyedError([task, "metrics"], text)
+        return self
 
 
 @cache

@@ -23,7 +23,11 @@ RANGE_TOLERANCE = 1e-4
 
 
 def score_synthesis(
-    protocols: Sequence[Protocol], reference: np.ndarray, prediction: np.ndarray, labels: np.ndarray
+    protocols: Sequence[Protocol],
+    reference: np.ndarray,
+    prediction: np.ndarray,
+    labels: np.ndarray,
+    held_out: np.ndarray | None = None,
 ) -> list[dict]:
     """Score a synthesised T1ce volume: one row per protocol, region and metric.
 
@@ -35,17 +39,22 @@ def score_synthesis(
     protocols : each with rules for synthesis.
     reference, prediction : (Z, Y, X) floats in [-1, 1] under the reference's normalisation.
     labels : (Z, Y, X) integers, the reference's (see regions).
+    held_out : (Z,) bool, the slices that a protocol of `slices: held_out` scores.
 
     Raises
     ------
-    InputError : unlike shapes, values that are not finite or out of range, unknown labels.
+    InputError : unlike shapes, values that are not finite or out of range, unknown labels; no
+        `held_out` for a protocol that needs it.
     """
     _check_like_shapes({"reference": reference, "prediction": prediction, "labels": labels})
     _check_intensities("The reference", reference)
     _check_intensities("The prediction", prediction)
     _check_known("The labels", labels, LABELS)
+    _check_held_out(protocols, held_out, len(labels))
 
     scored = {"tumour": np.flatnonzero(tumour_slices(labels)), "all": np.arange(len(labels))}
+    if held_out is not None:
+        scored["held_out"] = np.flatnonzero(held_out)
     reference, prediction = to_unit_range(reference), to_unit_range(prediction)
     rows: dict[str, list[dict]] = {}
     # One pair of volumes at a time, since each takes much memory.
@@ -99,12 +108,16 @@ def score_segmentation(
     predicted: np.ndarray,
     spacing: Sequence[float],
     diagonal_mm: float,
+    held_out: np.ndarray | None = None,
 ) -> list[dict]:
     """Score predicted classes: one row per protocol, post-processing, region and metric.
 
-    Slices that the protocol does not score are cleared from the prediction before any
-    post-processing. Notes: "reference empty", "prediction empty" or "both empty", where the value
-    is the protocol's; "no slice holds both" for a mean of no slice; "undefined" for any other NaN.
+    With `slices: tumour`, the other slices are cleared from the prediction before any
+    post-processing. With `slices: held_out`, they are cleared from prediction and reference after
+    it, since no component would span single slices.
+
+    Notes: "reference empty", "prediction empty" or "both empty", where the value is the protocol's;
+    "no slice holds both" for a mean of no slice; "undefined" for any other NaN.
 
     Parameters
     ----------
@@ -113,16 +126,19 @@ def score_segmentation(
     predicted : (Z, Y, X) integers, classes 0 to 3.
     spacing : (dz, dy, dx) in mm.
     diagonal_mm : what the protocol may charge for a missed region.
+    held_out : (Z,) bool, the slices that a protocol of `slices: held_out` scores.
 
     Raises
     ------
-    InputError : unlike shapes, unknown labels or classes, sizes in mm that are not positive.
+    InputError : unlike shapes, unknown labels or classes, sizes in mm that are not positive; no
+        `held_out` for a protocol that needs it.
     """
     _check_like_shapes({"labels": labels, "prediction": predicted})
     _check_known("The labels", labels, LABELS)
     _check_known("The predicted classes", predicted, CLASSES)
     _check_lengths("The spacing", spacing, 3)
     _check_lengths("The diagonal", [diagonal_mm], 1)
+    _check_held_out(protocols, held_out, len(labels))
     sizes = {
         "mm": (tuple(map(float, spacing)), diagonal_mm),
         "voxels": ((1.0, 1.0, 1.0), float(np.linalg.norm(labels.shape))),
@@ -131,14 +147,18 @@ def score_segmentation(
     # Metrics see tumour and predicted tumour alone, a small part of the volume.
     box = bounding_box((labels > BRAIN) | (predicted > BRAIN))
     labels, predicted = labels[box], predicted[box]
+    references = defaultdict(lambda: labels)
+    if held_out is not None:
+        references["held_out"] = _cleared(labels, held_out[box[0]])
 
     @cache
     def classes(slices: str, postprocessing: str) -> np.ndarray:
+        if slices == "held_out":
+            return _cleared(classes("all", postprocessing), held_out[box[0]])
         if postprocessing == "lcc":
             return largest_component(classes(slices, "none"))
         if slices == "tumour":
-            kept = tumour_slices(labels)[:, None, None]
-            return np.where(kept, predicted, predicted.dtype.type(BRAIN))
+            return _cleared(predicted, tumour_slices(labels))
         return predicted
 
     by_region: dict[tuple, list[Masks]] = defaultdict(list)
@@ -146,12 +166,13 @@ def score_segmentation(
     @cache
     def masks(slices: str, postprocessing: str, region: str, spacing: tuple[float, ...]) -> Masks:
         prediction = region_mask(classes(slices, postprocessing), region)
-        for known in by_region[region, spacing]:
+        alike = by_region[region, spacing, slices == "held_out"]
+        for known in alike:
             # What is cleared is often of another class, or nothing at all.
             if np.array_equal(known.prediction, prediction):
                 return known
-        by_region[region, spacing].append(Masks(region_mask(labels, region), prediction, spacing))
-        return by_region[region, spacing][-1]
+        alike.append(Masks(region_mask(references[slices], region), prediction, spacing))
+        return alike[-1]
 
     rows = []
     for protocol in protocols:
@@ -165,6 +186,11 @@ def score_segmentation(
                     score = _mask_score(rules, name, both, diagonal)
                     rows.append(row | {"metric": name, "postprocessing": postprocessing} | score)
     return rows
+
+
+def _cleared(classes: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return classes or labels (Z, Y, X) without tumour in all but the kept slices, bool (Z,)."""
+    return np.where(kept[:, None, None], classes, classes.dtype.type(BRAIN))
 
 
 def _mask_score(rules: SegmentationRules, metric: str, masks: Masks, diagonal: float) -> dict:
@@ -214,6 +240,17 @@ def _check_known(name: str, volume: np.ndarray, known: Sequence[int]) -> None:
     if volume.min() < known[0] or volume.max() > known[-1]:
         unknown = sorted(set(np.unique(volume).tolist()) - set(known))
         raise InputError(f"{name} hold {unknown[:5]}; known are {list(known)}.")
+
+
+def _check_held_out(
+    protocols: Sequence[Protocol], held_out: np.ndarray | None, slices: int
+) -> None:
+    needs = [protocol.name for protocol in protocols if protocol.slices == "held_out"]
+    if held_out is None and needs:
+        raise InputError(f"The protocol {needs[0]} scores held-out slices: give `held_out`.")
+    if held_out is not None and (held_out.shape != (slices,) or held_out.dtype != bool):
+        found = f"{held_out.dtype} {held_out.shape}"
+        raise InputError(f"`held_out` is {found}; it must be bool ({slices},), one per slice.")
 
 
 def _check_lengths(name: str, lengths_mm: Sequence[float], count: int) -> None:

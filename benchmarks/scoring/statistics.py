@@ -1,18 +1,23 @@
-"""Estimate how certain a mean is and whether two rows differ: patients are the unit, seeds repeats.
+"""Estimate how certain a mean is and whether two rows differ, over patients and trainings.
 
-The values of a row are (seeds, patients), NaN where undefined. A patient is a person here, whose
-time points were averaged before, since they are no independent observations. Random draws depend on
-the numbers of seeds and patients alone, so all rows share their resamples. scipy.stats and
-scipy.special take a second to import, so functions import them.
+The values of a row are (replicates, patients): one line per training, NaN where it did not test the
+patient or the score is undefined. `splits` labels the replicates: seeds of one split share a label,
+and each fold or repeat has its own. A patient is a person here, whose time points were averaged
+before, since they are no independent observations. Random draws depend on the numbers of replicates
+and patients alone, so all rows share their resamples. scipy.stats and scipy.special take a second
+to import, so functions import them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 ALPHA = 0.05  # significant p-values are below; also how often an interval may miss
+# P(A beats B) from which a difference is worth a claim (Bouthillier et al. 2021, section 4).
+MEANINGFUL = 0.75
 RESAMPLES = 9999
 FEWEST_ROWS = 3  # whose order can agree with another: of two it is 1 or -1, whatever the values
 _SEED = 20220411
@@ -20,56 +25,86 @@ _DIGITS = 9  # decimals to which two values count as equal: scores are stored wi
 
 
 def patient_means(values: np.ndarray) -> np.ndarray:
-    """Return (patients,) of (seeds, patients): means over the seeds with a value, NaN if none."""
+    """Return (patients,) of (replicates, patients): means of those with a value, NaN if none."""
     defined = ~np.isnan(values)
     counts = defined.sum(axis=0)
-    sums = np.where(defined, values, 0).sum(axis=0)
+    # Of infinity and minus infinity.
+    with np.errstate(invalid="ignore"):
+        sums = np.where(defined, values, 0).sum(axis=0)
     return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
 
 
-def mean_interval(values: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of the mean over patients, from (seeds, patients).
+def mean_interval(values: np.ndarray, splits: Sequence[int]) -> tuple[float, float]:
+    """Return the 95 % interval of the mean over patients and trainings.
 
-    BCa bootstrap (Efron & Tibshirani 1993, ch. 14) of the patients that have a value. Several seeds
-    are resampled too, independently: all patients share a training, so both are crossed (Field &
-    Welsh 2007, Owen 2007). Levels are Student's instead of the normal's (Hesterberg 2015), since
-    resamples of few patients vary too little. Equal values give an interval of no width. (NaN,
-    NaN) for fewer than two patients and for infinite values.
+    Of one replicate it is the BCa bootstrap of the patients that have a value (Efron & Tibshirani
+    1993, ch. 14). Levels are Student's instead of the normal's (Hesterberg 2015), since resamples
+    of few patients vary too little. One training says nothing of others. Of several replicates it
+    is a t interval for other patients and other trainings (see `_estimate`). docs/claims.md has the
+    coverage of both by number of patients and trainings.
 
-    Coverage on 1000 cohorts of Beta(8, 2), skewed as Dice is: 95 % for 74 and 20 patients, 94 % for
-    10, 92 % for 6, 88 % for 4; 83 % for 4 of Beta(4, 0.8), where Dice crowds at 1. Three seeds
-    whose means differ as much as the patients' standard error: 93 to 95 %; three times as much: 85
-    %. One seed says nothing of others.
+    Parameters
+    ----------
+    values : (replicates, patients), NaN where undefined.
+    splits : (replicates,), the split of each.
+
+    Returns
+    -------
+    (low, high), without width for equal values; (NaN, NaN) for fewer than two patients and for
+    infinite values.
     """
-    values = values[:, ~np.isnan(values).all(axis=0)]
+    values, splits = _present(values, splits)
     means = patient_means(values)
-    if len(means) < 2 or np.isinf(means).any():
+    if len(means) < 2 or not np.isfinite(means).all():
         return np.nan, np.nan
     if np.nanmax(values) == np.nanmin(values):
-        return means[0], means[0]
-    low, high = np.quantile(replicates := _replicates(values), _levels(means, replicates))
+        return float(means[0]), float(means[0])
+    if len(values) > 1:
+        return _estimate(values, splits).interval()
+    replicates = _weights(len(means), "patients") @ means / len(means)
+    low, high = np.quantile(replicates, _levels(means, replicates))
     return float(low), float(high)
 
 
-def _replicates(values: np.ndarray) -> np.ndarray:
-    seeds, patients = values.shape
-    by_patient = _weights(patients, "patients")
-    if seeds == 1:
-        return by_patient @ values[0] / patients
-    by_seed = _weights(seeds, "seeds")
+def published_interval(mean: float, n: int, sd: float) -> tuple[float, float]:
+    """Return the 95 % t interval of a mean that was published without its spread.
+
+    Christodoulou et al. (MICCAI 2024, arXiv 2409.17763) rebuild intervals so, with an SD that they
+    predict from the mean. Whoever calls this chooses the SD and has to name the assumption: such as
+    that of our own patients for the same metric and region, or `largest_sd`. The interval is of one
+    training and other patients.
+
+    Parameters
+    ----------
+    mean : the published number.
+    n : the number of test patients, at least 2; fewer give (NaN, NaN).
+    sd : the assumed standard deviation over patients, in the metric's unit.
+    """
+    from scipy import stats
+
+    if n < 2:
+        return np.nan, np.nan
+    half = stats.t.ppf(1 - ALPHA / 2, n - 1) * sd / np.sqrt(n)
+    return float(mean - half), float(mean + half)
+
+
+def largest_sd(mean: float) -> float:
+    """Return the largest SD that values from 0 to 1 with this mean can have: all are 0 or 1."""
+    return float(np.sqrt(mean * (1 - mean)))
+
+
+def _present(values: np.ndarray, splits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the replicates and patients that have a value, and their splits counted from 0."""
     defined = ~np.isnan(values)
-    counts = by_seed @ defined
-    sums = by_seed @ np.where(defined, values, 0)
-    means = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
-    sums = np.einsum("rp,rp->r", by_patient, means)
-    present = np.einsum("rp,rp->r", by_patient, counts > 0)
-    return sums[present > 0] / present[present > 0]
+    rows = defined.any(axis=1)
+    labels = np.unique(np.asarray(splits)[rows], return_inverse=True)[1]
+    return values[rows][:, defined.any(axis=0)], labels
 
 
 @lru_cache(maxsize=16)
-def _weights(count: int, of: Literal["seeds", "patients"]) -> np.ndarray:
-    """How often each resample holds each patient or seed: (resamples, count)."""
-    generator = np.random.default_rng([_SEED, count, of == "seeds"])
+def _weights(count: int, of: Literal["trainings", "patients"]) -> np.ndarray:
+    """How often each resample holds each patient or training: (resamples, count)."""
+    generator = np.random.default_rng([_SEED, count, of == "trainings"])
     return generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
 
 
@@ -90,44 +125,270 @@ def _levels(means: np.ndarray, replicates: np.ndarray) -> np.ndarray:
     return ndtr(bias + shifted / (1 - acceleration * shifted))
 
 
+class _Estimate(NamedTuple):
+    """A mean over patients and trainings, its error, and the error's degrees of freedom."""
+
+    mean: float
+    error: float
+    freedom: float
+
+    def interval(self) -> tuple[float, float]:
+        from scipy import stats
+
+        half = stats.t.ppf(1 - ALPHA / 2, self.freedom) * self.error
+        return float(self.mean - half), float(self.mean + half)
+
+    def tail(self) -> float:
+        """Return how probable a mean at least so far on its side of 0 is if the true mean is 0."""
+        from scipy import stats
+
+        if self.error == 0:
+            return 0.5 if self.mean == 0 else 0.0
+        return float(stats.t.cdf(-abs(self.mean) / self.error, self.freedom))
+
+
+def _estimate(values: np.ndarray, splits: np.ndarray) -> _Estimate:
+    """Return the mean and its error, of finite values of at least two patients (see `_present`).
+
+    The variance of the mean is V = V_patients + max(0, added): that of independent patients, and
+    what trainings add. For seeds of one split it is the variance of a multi-reader study whose
+    readers are the trainings (Obuchowski & Rockette 1995), for folds the larger one of the
+    variances over patients and over folds. `added` is the expected value under `_variances`, less
+    what V_patients already has of it.
+
+    Degrees of freedom are Satterthwaite's, as Hillis (2007) has them for readers: of V_patients
+    and, where trainings add to it, of the variance over clusters, which are the splits, or the
+    trainings of a single split. Seeds of one split share its effect, so they are no clusters beside
+    others. Where nothing is added, the interval is the t interval of the patients.
+    """
+    means = patient_means(values)
+    patients = len(means)
+    within = means.var(ddof=1) / patients
+    defined = ~np.isnan(values)
+    shares = defined / defined.sum(axis=0)  # of each training in each patient's mean
+    variances = _variances(values, splits)
+    by_split = (splits == np.arange(splits.max() + 1)[:, None]).astype(float)
+    added = 0.0
+    for name, of in (("seed", shares), ("split", by_split @ shares)):
+        once = np.sum(of.mean(axis=1) ** 2) - of.var(axis=1, ddof=1).sum() / patients
+        added += once * variances.get(name, 0.0)
+    uncertain = within**2 / (patients - 1)
+    if added > 0:
+        off = np.where(defined, shares * (values - means.mean()), 0).mean(axis=1)
+        off = by_split @ off if "split" in variances else off
+        between = np.sum(off**2) * len(off) / (len(off) - 1)
+        uncertain += max(added, between) ** 2 / (len(off) - 1)
+    total = within + max(added, 0.0)
+    freedom = total**2 / uncertain if uncertain else patients - 1
+    return _Estimate(float(means.mean()), float(np.sqrt(total)), float(freedom))
+
+
+@dataclass(frozen=True)
+class Components:
+    """Standard deviations of what varies in a row's values, in the metric's unit.
+
+    Attributes
+    ----------
+    patient : of patients; with the residual where each has one value.
+    seed : of trainings on the same patients; NaN where each split has one.
+    split : of folds or repeats, that is of training patients; with the seeds where each split has
+        one; NaN for one split.
+    residual : of a patient's values about the sum of these effects; NaN where each has one value.
+    """
+
+    patient: float
+    seed: float
+    split: float
+    residual: float
+
+
+def variance_components(values: np.ndarray, splits: Sequence[int]) -> Components:
+    """Return the components of (replicates, patients), 0 where the estimate is negative.
+
+    NaN for fewer than two patients, for infinite values, and as `Components` says.
+    """
+    values, splits = _present(values, splits)
+    if values.shape[1] < 2 or np.isinf(values).any():
+        return Components(*[np.nan] * 4)
+    found = {name: np.sqrt(max(0.0, of)) for name, of in _variances(values, splits).items()}
+    return Components(*(float(found.get(name, np.nan)) for name in Components.__annotations__))
+
+
+def _variances(values: np.ndarray, splits: np.ndarray) -> dict[str, float]:
+    """Return the variances of `Components`, which may be negative, without those that are NaN.
+
+    Henderson's method 1 (1953): the sums of squares by patient, split and training are set to their
+    expected values, which are linear in the variances for any numbers of values. For balanced
+    designs this is the analysis of variance.
+    """
+    defined = ~np.isnan(values)
+    names, coefficients = _expected(defined.tobytes(), defined.shape, tuple(splits))
+    levels = _levels_of(defined, splits)
+    centred = values[defined] - values[defined].mean()
+    squares = [
+        np.sum(np.bincount(levels[name], centred) ** 2 / np.bincount(levels[name]))
+        for name in names
+    ]
+    return dict(zip(names, np.linalg.solve(coefficients, squares).tolist(), strict=True))
+
+
+def _levels_of(defined: np.ndarray, splits: np.ndarray) -> dict[str, np.ndarray]:
+    """Return which patient, split and training each value is of, and its own number."""
+    trainings, patients = np.nonzero(defined)
+    return {
+        "patient": patients,
+        "split": splits[trainings],
+        "seed": trainings,
+        "residual": np.arange(len(patients)),
+    }
+
+
+@lru_cache(maxsize=64)
+def _expected(
+    defined: bytes, shape: tuple[int, int], splits: tuple[int, ...]
+) -> tuple[list[str], np.ndarray]:
+    """Return the components that a design can tell apart, and the coefficients of their variances.
+
+    A line of the coefficients belongs to the sum of squares by one component about the grand mean.
+    """
+    levels = _levels_of(np.frombuffer(defined, bool).reshape(shape), np.array(splits))
+    every = np.zeros(len(levels["patient"]), int)
+    names: list[str] = []
+    for name in levels:
+        tried = [*names, name]
+        lines = [[_shared(levels[one], levels[of]) for of in tried] for one in tried]
+        matrix = np.array(lines) - [_shared(every, levels[of]) for of in tried]
+        if np.linalg.matrix_rank(matrix / np.abs(matrix).max(axis=0, initial=1)) == len(tried):
+            names, coefficients = tried, matrix
+    return names, coefficients
+
+
+def _shared(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the coefficient of one factor's variance in the sum of squares by another."""
+    width = other.max() + 1
+    pairs, counts = np.unique(one * width + other, return_counts=True)
+    return float(np.sum(counts**2 / np.bincount(one)[pairs // width]))
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """A row against another on the patients for which both have a value.
+    """A row against another on the patients and replicates for which both have a value.
 
     Attributes
     ----------
     pairs : number of these patients.
+    trainings : number of these replicates.
     difference : mean of its values minus the other's, in the metric's unit.
+    low, high : the 95 % interval of the difference (see `mean_interval`).
     effect : matched-pairs rank-biserial correlation, -1 to 1 (all its values are higher).
     p : two-sided, not corrected.
+    beats : P(A beats B): the probability that the row has the higher mean in another study, of one
+        training of each and as many patients.
+    false_claim : the probability that the row with the higher mean is not the better one.
     """
 
-    pairs: int
-    difference: float
-    effect: float
-    p: float
+    pairs: int = 0
+    trainings: int = 0
+    difference: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    effect: float = np.nan
+    p: float = np.nan
+    beats: float = np.nan
+    false_claim: float = np.nan
 
 
-def compare(values: np.ndarray, others: np.ndarray) -> Comparison:
-    """Return Wilcoxon's signed-rank test and its effect size, from the patients' values, (N,).
+def compare(values: np.ndarray, others: np.ndarray, splits: Sequence[int]) -> Comparison:
+    """Compare two rows, paired by patient and replicate.
 
-    Equal scores, as where neither finds the tumour, are ranked but take no side (Pratt 1959), else
-    a difference of few patients would look like one of all. The p-value is exact up to 50 pairs
-    without ties, and up to 13 with them. NaN without pairs.
+    A row with one training of a split, such as a control, is paired with each of the other's.
+
+    - `p` of one replicate is Wilcoxon's signed-rank test. Equal scores, as where neither finds the
+      tumour, are ranked but take no side (Pratt 1959), else a difference of few patients would look
+      like one of all. It is exact. Of several replicates it is the t test that belongs to the
+      interval, since ranks of patients cannot say anything of other trainings.
+    - `beats` is that of Bouthillier et al. (2021), who count how often A wins among pairs of
+      trainings, each with its own split and bootstrapped test set. This is the normal probability
+      of the difference, with the SD of one such study from the variance components, since a few
+      trainings are too few to count. One replicate says nothing of other trainings: their variance
+      is 0.
+    - `false_claim` is that of Christodoulou et al. (2025, arXiv 2505.04720), with the error of the
+      interval: t(-|difference| / error).
+
+    Parameters
+    ----------
+    values, others : (replicates, patients), of the same replicates and patients.
+    splits : (replicates,), the split of each.
+
+    Returns
+    -------
+    All of it NaN without pairs; no interval, `beats` or `false_claim` for one pair or infinite
+    differences, nor `p` if there are several replicates.
+    """
+    values, others = _paired(values, others, np.asarray(splits))
+    # Infinity less infinity is NaN, but they are equal.
+    differences = np.where(np.isnan(values) | np.isnan(others), np.nan, 0.0)
+    np.subtract(values, others, out=differences, where=values != others)
+    differences, splits = _present(np.round(differences, _DIGITS), splits)
+    trainings, pairs = differences.shape
+    if not pairs:
+        return Comparison()
+    means = patient_means(differences)
+    low, high = mean_interval(differences, splits)
+    beats = false_claim = p = np.nan
+    if not np.isnan(low):
+        estimate = _estimate(differences, splits)
+        false_claim, p = estimate.tail(), 2 * estimate.tail()
+        beats = _beats(estimate.mean, _variances(differences, splits), pairs)
+    if trainings == 1 or not np.nan_to_num(differences).any():
+        p = _signed_rank(means)
+    with np.errstate(invalid="ignore"):
+        difference = float(means.mean())
+    effect = rank_biserial(means)
+    return Comparison(pairs, trainings, difference, low, high, effect, p, beats, false_claim)
+
+
+def _paired(
+    values: np.ndarray, others: np.ndarray, splits: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Repeat the only training that one has of a split for each training of the other."""
+    both = [values.astype(float), others.astype(float)]
+    for split in np.unique(splits):
+        valued = [np.flatnonzero(~np.isnan(of).all(axis=1) & (splits == split)) for of in both]
+        for of, mine, theirs in zip(both, valued, valued[::-1], strict=True):
+            if len(mine) == 1 and len(theirs):
+                of[theirs] = of[mine]
+    return both[0], both[1]
+
+
+def _signed_rank(differences: np.ndarray) -> float:
+    """Return the exact p of all assignments of signs, convolved one rank at a time.
+
+    scipy's is exact with ties up to 13 pairs only, and takes seconds there.
     """
     from scipy import stats
 
-    both = ~np.isnan(values) & ~np.isnan(others)
-    values, others = values[both], others[both]
-    if not both.any():
-        return Comparison(0, np.nan, np.nan, np.nan)
-    # Infinity less infinity is NaN, but they are equal.
-    differences = np.zeros(len(values))
-    np.subtract(values, others, out=differences, where=values != others)
-    differences = np.round(differences, _DIGITS)
-    test = stats.wilcoxon(differences, zero_method="pratt") if differences.any() else None
-    p = float(test.pvalue) if test else 1.0
-    return Comparison(len(values), float(differences.mean()), rank_biserial(differences), p)
+    taken = differences != 0
+    # Twice the ranks are whole numbers, also where ties share one.
+    ranks = np.rint(2 * stats.rankdata(np.abs(differences))).astype(int)[taken]
+    observed = abs(np.sum(ranks * np.sign(differences[taken])))
+    chances = np.zeros(2 * ranks.sum() + 1)  # of each sum of signed ranks
+    chances[ranks.sum()] = 1
+    for rank in ranks:
+        chances = (np.roll(chances, rank) + np.roll(chances, -rank)) / 2
+    sums = np.abs(np.arange(len(chances)) - ranks.sum())
+    return float(min(1, chances[sums >= observed].sum()))
+
+
+def _beats(difference: float, variances: dict[str, float], patients: int) -> float:
+    from scipy.special import ndtr
+
+    each = (variances["patient"] + variances.get("residual", 0.0)) / patients
+    trained = variances.get("seed", 0.0) + variances.get("split", 0.0)
+    spread = np.sqrt(max(each, 0.0) + max(trained, 0.0))
+    if spread == 0:
+        return float(0.5 + 0.5 * np.sign(difference))
+    return float(ndtr(difference / spread))
 
 
 def rank_biserial(differences: np.ndarray) -> float:
@@ -158,7 +419,7 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Ranks:
-    """Ranks over resamples of the patients; 1 is best.
+    """Ranks over resamples of the patients and of the trainings; 1 is best.
 
     Attributes
     ----------
@@ -171,25 +432,71 @@ class Ranks:
     first: np.ndarray
 
 
-def rank_stability(means: np.ndarray, better: Literal["higher", "lower"]) -> Ranks:
-    """Return the ranks of (rows, patients) over resamples that all rows share.
+def rank_stability(
+    values: np.ndarray, splits: Sequence[int], better: Literal["higher", "lower"]
+) -> Ranks:
+    """Return the ranks of rows over resamples that all rows share.
 
-    Equal rows share the better rank; a row without a value in a resample is last. NaN for fewer
-    than two patients.
+    Patients are resampled, and independently the trainings: those of one split, or whole splits if
+    there are several (Owen 2007). This is conservative for folds, whose differences hold those of
+    their patients. Equal rows share the better rank; a row without a value in a resample is last. A
+    row with one training of a split has it in each of the split's replicates.
+
+    Parameters
+    ----------
+    values : (rows, replicates, patients), NaN where undefined.
+    splits : (replicates,), the split of each.
+
+    Returns
+    -------
+    NaN for fewer than two patients.
     """
     from scipy import stats
 
-    rows, patients = means.shape
+    trained = ~np.isnan(values).all(axis=(0, 2))
+    values, splits = values[:, trained].astype(float), np.asarray(splits)[trained]
+    rows, replicates, patients = values.shape
     if patients < 2:
         return Ranks(*np.full((3, rows), np.nan))
     worst = -np.inf if better == "higher" else np.inf
-    resampled = _weighted_means(means, _weights(patients, "patients"))
+    if replicates < 2:
+        resampled = _weighted_means(values[:, 0], _weights(patients, "patients"))
+    else:
+        labels = np.unique(splits, return_inverse=True)[1]
+        clusters = labels if labels.any() else np.arange(replicates)
+        drawn = _weights(clusters.max() + 1, "trainings")[:, clusters]
+        resampled = np.stack([_crossed_means(_repeated(row, labels), drawn) for row in values], 1)
     resampled[np.isnan(resampled)] = worst
     keys = np.round(-resampled if better == "higher" else resampled, _DIGITS)
     ranks = stats.rankdata(keys, method="min", axis=1)
     tails = [ALPHA / 2, 1 - ALPHA / 2]
     low, high = np.quantile(ranks, tails, axis=0, method="inverted_cdf")
     return Ranks(low, high, np.mean(ranks == 1, axis=0))
+
+
+def _repeated(values: np.ndarray, splits: np.ndarray) -> np.ndarray:
+    """Repeat the only training of a split for each of the split's replicates."""
+    repeated = values.copy()
+    for split in np.unique(splits):
+        valued = np.flatnonzero(~np.isnan(values).all(axis=1) & (splits == split))
+        if len(valued) == 1:
+            repeated[splits == split] = values[valued]
+    return repeated
+
+
+def _crossed_means(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Return (resamples,) means over patients of (replicates, patients), NaN without a value.
+
+    Replicates are weighted as drawn, (resamples, replicates), and patients are resampled.
+    """
+    counts = drawn @ ~np.isnan(values)
+    means = drawn @ np.where(np.isfinite(values), values, 0)
+    np.divide(means, counts, out=means, where=counts > 0)
+    weights = _weights(values.shape[1], "patients") * (counts > 0)
+    sums, present = np.einsum("rp,rp->r", weights, means), weights.sum(axis=1)
+    # Infinities apart, since 0 times infinity is NaN.
+    sums[np.einsum("rp,rp->r", weights, drawn @ np.isinf(values)) > 0] = np.inf
+    return np.divide(sums, present, out=np.full_like(sums, np.nan), where=present > 0)
 
 
 def _weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from methods.layers.init import initialise, xavier
 from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
 from methods.layers.patchnce import PatchHeads, patch_nce
 from methods.layers.resnet import Decoder, Encoder
-from methods.layers.unet import UNet
+from methods.layers.unet import segmentation_unet
 from methods.maf_net.fusion import Average, MAFBlock
 
 
@@ -41,7 +41,7 @@ class MAFNet(Synthesizer):
             self.discriminator.parameters(), p.discriminator_rate, betas
         )
         if p.joint:
-            self.unet = UNet(self.channels + 1, width=p.unet_width)
+            self.unet = segmentation_unet(self.channels + 1, p.unet_width)
             self.unet_optimizer = torch.optim.Adam(self.unet.parameters(), p.unet_rate)
 
     def encode(self, images: Tensor) -> tuple[list[Tensor], list[list[Tensor]]]:

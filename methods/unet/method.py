@@ -5,12 +5,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.contract import Batch, Segmentor
-from methods.layers.unet import UNet
+from methods.layers.unet import segmentation_unet
 
 
 class UNetSegmentor(Segmentor):
     def build(self) -> None:
-        self.unet = UNet(self.channels, width=self.params.width)
+        self.unet = segmentation_unet(self.channels, self.params.width)
         self.optimizer = torch.optim.Adam(self.unet.parameters(), lr=self.params.learning_rate)
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:

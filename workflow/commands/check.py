@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks.cohorts.crop import refuse_lost_tumour
 from benchmarks.cohorts.description import describe
 from benchmarks.cohorts.duplicates import duplicates
 from benchmarks.cohorts.patient import PatientFiles
@@ -18,7 +19,7 @@ from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from workflow.checks import doubts
 from workflow.cohort import assign, patient_files
-from workflow.stored import check_prepared, working_grid
+from workflow.stored import refuse_without_tumour, working_grid
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,11 @@ def run(benchmark: Benchmark) -> None:
     _list("Doubts, to be looked at", [*_doubts(examined), *_duplicates(metas)])
     refused = [one.refused for one in examined.values() if one.refused]
     try:
-        rows = assign(benchmark, files)
-        _list("Split", _split(rows))
-        check_prepared(benchmark, metas, rows)
+        refuse_lost_tumour(metas, benchmark.where("results", "slices", "crop"))
+        for place in benchmark.results.split.places:
+            rows = assign(benchmark, files, place)
+            _list(", ".join(filter(None, ("Split", place.title))), _split(rows))
+            refuse_without_tumour(benchmark, metas, rows, place)
     except InputError as error:
         refused.append(str(error))
     _list("Refused", refused)

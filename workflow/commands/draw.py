@@ -15,7 +15,7 @@ def run(benchmark: Benchmark) -> list[Record]:
     layout, plan = Layout(benchmark.name), Plan(benchmark)
     results = read_results(benchmark)
     inputs, records = Inputs(plan, run_status(plan)), []
-    for item in figures():
+    for item in figures(benchmark.conditions):
         save(item.function(results), layout.figures, item.name)
         item.write_caption(layout.figures)
         makes = checksums(layout.figures / name for name in item.files)

@@ -3,6 +3,7 @@
 import json
 
 from benchmarks.checksums import checksum
+from benchmarks.cohorts.replicate import Replicate
 from benchmarks.cohorts.store import center_crop_or_pad, to_nifti
 from benchmarks.config import Benchmark
 from benchmarks.files import write_atomically, write_gzip
@@ -13,14 +14,14 @@ from workflow.records import Record, checksums
 from workflow.stored import patient_checksums, stored_patients
 
 
-def run(benchmark: Benchmark, run: str, seed: int) -> list[Record]:
+def run(benchmark: Benchmark, run: str, replicate: Replicate) -> list[Record]:
     """Write the test patients' predictions as NIfTI that overlays the original files.
 
     index.json, written last, holds the sha256 of every file.
     """
     plan, layout = Plan(benchmark), Layout(benchmark.name)
-    folder, kinds = layout.run(run, seed), plan[run].makes
-    patients = stored_patients(benchmark, "test")
+    folder, kinds = layout.run(run, replicate), plan[run].makes
+    patients = stored_patients(benchmark, replicate.place, "test")
     files = {}
     for patient in patients:
         for kind in kinds:
@@ -29,13 +30,17 @@ def run(benchmark: Benchmark, run: str, seed: int) -> list[Record]:
             volume = center_crop_or_pad(volume, patient.shape[1:], fill=fill)
             name = f"{patient.patient}_{kind}.nii.gz"
             image = to_nifti(volume, patient.meta, "image" if kind == "t1ce" else "labels")
-            path = layout.cases(run, seed) / name
+            path = layout.cases(run, replicate) / name
             write_gzip(path, image.to_bytes())
             files[name] = checksum(path)
-    index = layout.cases(run, seed) / "index.json"
+    index = layout.cases(run, replicate) / "index.json"
     with write_atomically(index) as file:
-        file.write(json.dumps({"run": run, "seed": seed, "files": files}, indent=1).encode())
+        file.write(
+            json.dumps(
+                {"run": run, "replicate": replicate.title, "files": files}, indent=1
+            ).encode()
+        )
     takes = patient_checksums(benchmark, patients)
     for kind in kinds:
         takes |= volume_checksums(folder, kind, [patient.patient for patient in patients])
-    return [Record(f"export {run}, seed {seed}", takes, checksums([index]))]
+    return [Record(f"export {run}, {replicate.title}", takes, checksums([index]))]

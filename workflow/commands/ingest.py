@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from benchmarks.cohorts.external import Brains, read_seg, read_t1ce
+from benchmarks.cohorts.replicate import Replicate
 from benchmarks.cohorts.split import SPLITS, Row, read_split
 from benchmarks.cohorts.store import StoredPatient
 from benchmarks.config import Benchmark
@@ -17,7 +18,7 @@ from workflow.records import Checksums, Record, checksums
 from workflow.stored import cohort_checksums, patient_checksums, stored_patients
 
 
-def run(benchmark: Benchmark, run: str, seed: int, kind: Kind) -> list[Record]:
+def run(benchmark: Benchmark, run: str, replicate: Replicate, kind: Kind) -> list[Record]:
     """Write an external run's volumes of one kind as those of other runs are, and their index.
 
     Raises
@@ -27,12 +28,13 @@ def run(benchmark: Benchmark, run: str, seed: int, kind: Kind) -> list[Record]:
         test patient.
     """
     plan, layout = Plan(benchmark), Layout(benchmark.name)
-    chosen, folder = plan[run], layout.run(run, seed)
+    chosen, folder = plan[run], layout.run(run, replicate)
     if chosen.kind != "external" or kind not in chosen.makes:
         raise InputError(f"`{run}` is of kind `{chosen.kind}`, without files of {kind} to ingest.")
-    rows = read_split(layout.split)
+    rows = read_split(layout.split(replicate.place))
     files = find(chosen.method, kind, rows)
-    patients = [one for one in stored_patients(benchmark) if one.patient in files]
+    everyone = stored_patients(benchmark, replicate.place)
+    patients = [one for one in everyone if one.patient in files]
     brains = Brains(patients) if kind == "t1ce" else None
     root = chosen.method.pattern(kind).root
     volumes, seen, sources = {}, {}, {}
@@ -49,23 +51,24 @@ def run(benchmark: Benchmark, run: str, seed: int, kind: Kind) -> list[Record]:
         sources[name] = {source: sha256}
     names = chosen.method.learned_from()
     learned = {"inputs": [], "patients": {} if names is None else {"train": names}}
-    index = {"run": run, "seed": seed, "volumes": volumes, "learned": learned}
+    index = {"run": run, "replicate": replicate.title, "volumes": volumes, "learned": learned}
     predictions.write_index(folder, kind, index | {"seen": seen, "attention": {}})
-    return _records(plan, chosen, seed, kind, patients, rows, sources)
+    return _records(plan, chosen, replicate, kind, patients, rows, sources)
 
 
 def _records(
     plan: Plan,
     run: Run,
-    seed: int,
+    replicate: Replicate,
     kind: Kind,
     patients: Sequence[StoredPatient],
     rows: Sequence[Row],
     sources: Mapping[str, Checksums],
 ) -> list[Record]:
     """One record per split, so that a changed test patient does not seem to change trainings."""
-    folder = Layout(plan.benchmark.name).run(run.name, seed)
-    shared, split = cohort_checksums(plan.benchmark), {row.patient: row.split for row in rows}
+    folder = Layout(plan.benchmark.name).run(run.name, replicate)
+    shared = cohort_checksums(plan.benchmark, replicate.place)
+    split = {row.patient: row.split for row in rows}
     records = []
     for place in SPLITS:
         members = [one for one in patients if split[one.patient] == place]
@@ -75,6 +78,6 @@ def _records(
             takes |= sources[name]
         makes = checksums([folder.index(kind)]) | volume_checksums(folder, kind, names)
         if members:
-            step = f"ingest {run.name}, seed {seed}, {kind} ({place} patients)"
+            step = f"ingest {run.name}, {replicate.title}, {kind} ({place} patients)"
             records.append(Record(step, takes, makes))
     return records

@@ -14,10 +14,9 @@ import pandas as pd
 
 from benchmarks.checksums import checksum
 from benchmarks.cohorts.description import describe
-from benchmarks.cohorts.split import read_split
 from benchmarks.config import Benchmark
 from benchmarks.manifest import EXTERNAL, Check, Data, File, Manifest, Step, write_manifest
-from benchmarks.reporting.catalogue import catalogue
+from benchmarks.reporting.catalogue import catalogue_for
 from benchmarks.reporting.costs import read_costs, read_prediction_costs
 from workflow.checks import all_checks, check
 from workflow.layout import Layout
@@ -67,7 +66,7 @@ def run(benchmark: Benchmark) -> list[Record]:
 def _listings(plan: Plan) -> list[Path]:
     """Where the page and the exported cases list their files, whether or not they exist yet."""
     layout = Layout(plan.benchmark.name)
-    cases = [layout.cases(run.name, seed) / "index.json" for run, seed in plan.pairs]
+    cases = [layout.cases(run.name, one) / "index.json" for run, one in plan.pairs]
     return [layout.page_checksums, *cases]
 
 
@@ -85,16 +84,20 @@ class _Collected:
 
     def __init__(self, plan: Plan, status: Status):
         self.benchmark, self.layout = plan.benchmark, Layout(plan.benchmark.name)
-        self.patients = stored_patients(self.benchmark)
+        places = self.benchmark.results.split.places
+        self.patients = stored_patients(self.benchmark, places[0])
         self.records: dict[str, Record] = {}
         self.unrecorded: list[str] = []
-        for row in read_split(self.layout.split):
-            self._add("prepare", row.patient)
-        self._add("split")
-        for one, seed in status.scored:
-            for job in jobs(one, seed):
+        for patient in self.patients:
+            self._add("prepare", patient.patient)
+        self._add("cohort")
+        for place in places:
+            self._add("split", *filter(None, [str(place)]))
+        for pair in status.scored:
+            for job in jobs(*pair):
                 self._add(*job)
-        shown = {"tabulate scores", *(f"{MAKE[item.kind]} {item.name}" for item in catalogue())}
+        items = catalogue_for(self.benchmark.conditions)
+        shown = {"tabulate scores", *(f"{MAKE[item.kind]} {item.name}" for item in items)}
         for verb in MAKE.values():
             records = read_records(self.layout.record(verb))
             self.records |= {one.step: one for one in records if one.step in shown}
@@ -112,8 +115,8 @@ class _Collected:
         """List the files as they are now; arrays are not read, but known by their descriptions."""
         stored = patient_checksums(self.benchmark, self.patients)
         volumes: Checksums = {}
-        for one, seed in plan.pairs:
-            folder = self.layout.run(one.name, seed)
+        for one, replicate in plan.pairs:
+            folder = self.layout.run(one.name, replicate)
             for kind in (kind for kind in one.makes if folder.index(kind).is_file()):
                 listed = read_index(folder, kind)["volumes"].items()
                 volumes |= {folder.prediction(kind, p).as_posix(): sha for p, sha in listed}
@@ -187,15 +190,15 @@ class _Collected:
 def _describe(plan: Plan, status: Status) -> dict:
     layout = Layout(plan.benchmark.name)
     runs: dict[str, dict[str, dict]] = {}
-    for one, seed in plan.pairs:
-        reason, folder = status.reasons.get((one, seed)), layout.run(one.name, seed)
+    for one, replicate in plan.pairs:
+        reason, folder = status.reasons.get((one, replicate)), layout.run(one.name, replicate)
         costs = {"cost": None, "prediction_cost": None}
         if one.trained and reason is None:
             costs["cost"] = _only_row(read_costs([folder.cost]))
         if one.synthesizes and reason is None:
             costs["prediction_cost"] = _only_row(read_prediction_costs([folder.prediction_cost]))
-        runs.setdefault(one.name, {})[str(seed)] = {
-            "digest": plan.digest(one, seed),
+        runs.setdefault(one.name, {})[replicate.title] = {
+            "digest": plan.digest(one, replicate.seed),
             "scored": reason is None,
             "reason": reason,
             **costs,

@@ -2,7 +2,7 @@
 
 from benchmarks.config import Benchmark
 from benchmarks.manifest import read_manifest
-from benchmarks.reporting.catalogue import catalogue
+from benchmarks.reporting.catalogue import catalogue_for
 from benchmarks.reporting.page.write import write_page
 from workflow.layout import Layout
 from workflow.records import Record, checksums
@@ -16,7 +16,8 @@ def run(benchmark: Benchmark) -> list[Record]:
     results = read_results(benchmark)
     write_page(layout.page.parent, results, manifest, layout.tables, layout.figures)
     folders = {"table": layout.tables, "figure": layout.figures}
-    shown = [folders[item.kind] / name for item in catalogue() for name in item.files]
+    items = catalogue_for(benchmark.conditions)
+    shown = [folders[item.kind] / name for item in items for name in item.files]
     return [
         Record(
             f"page {benchmark.name}",

@@ -8,7 +8,7 @@ from workflow.layout import Layout
 
 def run(benchmark: Benchmark) -> None:
     """Print the tables as Markdown."""
-    for item in tables():
+    for item in tables(benchmark.conditions):
         path = Layout(benchmark.name).tables / f"{item.name}.md"
         if not path.is_file():
             raise InputError(f"There is no {path}. Write the tables with tabulate.")

@@ -1,31 +1,29 @@
 """Divide the patients into train, val and test."""
 
+from benchmarks.cohorts.replicate import Place
 from benchmarks.cohorts.split import SPLITS, headcount, write_split
 from benchmarks.config import Benchmark
-from benchmarks.files import write_csv
 from workflow.cohort import assign, patient_files
 from workflow.layout import Layout
-from workflow.origin import check_origin, record_origin
+from workflow.origin import check_origin
 from workflow.records import Record, checksums
-from workflow.stored import check_prepared, cohort_checksums, stored
+from workflow.stored import refuse_without_tumour, stored
 
 
-def run(benchmark: Benchmark) -> list[Record]:
-    """Write the split, and the checksums of every file that was read."""
+def run(benchmark: Benchmark, place: Place) -> list[Record]:
+    """Write the split of one fold and repeat.
+
+    Raises
+    ------
+    InputError : a split is empty, or none of its patients has a tumour.
+    """
     check_origin(benchmark)
     layout = Layout(benchmark.name)
     files = patient_files(benchmark)
-    rows = assign(benchmark, files)
-    prepared = [stored(benchmark, name) for name in files]
-    check_prepared(benchmark, [patient.meta for patient in prepared], rows)
-    record_origin(benchmark)
-    read = [
-        (patient.patient, kind, file.name, file.sha256)
-        for patient in prepared
-        for kind, file in patient.meta.files.items()
-    ]
-    write_csv(layout.input_checksums, ["patient", "kind", "file", "sha256"], read)
-    write_split(rows, layout.split)
+    rows = assign(benchmark, files, place)
+    metas = [stored(benchmark, name).meta for name in files]
+    refuse_without_tumour(benchmark, metas, rows, place)
+    write_split(rows, layout.split(place))
     for name in SPLITS:
         listed = [row for row in rows if row.split == name]
         grades = [row.grade or "grade not known" for row in listed]
@@ -35,4 +33,5 @@ def run(benchmark: Benchmark) -> list[Record]:
     # The manifest names nothing outside this folder.
     inside = own is not None and not own.is_absolute() and ".." not in own.parts
     takes = [*(layout.stored(name) for name in files), *([own] if inside else [])]
-    return [Record("split", checksums(takes), cohort_checksums(benchmark))]
+    makes = checksums([layout.split(place)])
+    return [Record(", ".join(filter(None, ("split", place.title))), checksums(takes), makes)]

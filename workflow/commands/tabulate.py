@@ -5,7 +5,9 @@ import sys
 from benchmarks.config import Benchmark
 from benchmarks.files import write_atomically
 from benchmarks.reporting.catalogue import tables
+from benchmarks.reporting.conditions import all_scores
 from benchmarks.reporting.sheet import write_sheet
+from benchmarks.reporting.subgroups import with_et_groups
 from workflow.layout import Layout
 from workflow.plan import Plan
 from workflow.records import Record, checksums
@@ -25,7 +27,7 @@ def run(benchmark: Benchmark) -> list[Record]:
     for (one, seed), reason in status.reasons.items():
         print(f"{one.name}, seed {seed}, has no scores: {reason}", file=sys.stderr)
     inputs, records = Inputs(plan, status), []
-    for item in tables():
+    for item in tables(benchmark.conditions):
         sheet = item.function(results)
         paths = write_sheet(layout.tables, item.name, sheet)
         makes = checksums([*paths, item.write_caption(layout.tables)])
@@ -33,6 +35,7 @@ def run(benchmark: Benchmark) -> list[Record]:
     if status.reasons:
         layout.long_table.unlink(missing_ok=True)
         return records
+    scores = with_et_groups(all_scores(results), results)
     with write_atomically(layout.long_table) as file:
-        file.write(results.whole.scores.to_csv(index=False, lineterminator="\n").encode())
+        file.write(scores.to_csv(index=False, lineterminator="\n").encode())
     return [*records, Record("tabulate scores", inputs.scores(), checksums([layout.long_table]))]

@@ -1,5 +1,6 @@
 """Train one run."""
 
+from benchmarks.cohorts.replicate import Replicate
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from workflow.layout import Layout
@@ -13,7 +14,7 @@ from workflow.training.loop import fit
 from workflow.training.setup import make_job, make_machine, make_model
 
 
-def run(benchmark: Benchmark, run: str, seed: int) -> list[Record]:
+def run(benchmark: Benchmark, run: str, replicate: Replicate) -> list[Record]:
     """Train, resuming where an earlier attempt was interrupted; write weights, losses and cost.
 
     A finished training only writes its output again: to train anew, delete the run's folder.
@@ -22,18 +23,19 @@ def run(benchmark: Benchmark, run: str, seed: int) -> list[Record]:
     chosen = plan[run]
     if not chosen.trained:
         raise InputError(f"`{run}` is not trained: it is a control, or says `trained: false`.")
-    job = make_job(plan, chosen, seed)
-    model = make_model(plan, chosen, seed)
-    folder, speed = layout.run(run, seed), benchmark.speed
+    job = make_job(plan, chosen, replicate)
+    model = make_model(plan, chosen, replicate)
+    folder, speed = layout.run(run, replicate), benchmark.speed
     output = Output(folder.checkpoints, folder.weights, folder.history, folder.cost)
     with claim_device(speed) as device:
         fit(model, job, make_machine(speed, device), output)
 
-    takes = cohort_checksums(benchmark) | patient_checksums(benchmark, [*job.train, *job.val])
+    takes = cohort_checksums(benchmark, replicate.place)
+    takes |= patient_checksums(benchmark, [*job.train, *job.val])
     if chosen.upstream:
         names = [patient.patient for patient in (*job.train, *job.val)]
-        takes |= volume_checksums(layout.run(chosen.upstream, seed), "t1ce", names)
+        takes |= volume_checksums(layout.run(chosen.upstream, replicate), "t1ce", names)
     if chosen.continues:
-        takes |= checksums([layout.run(chosen.continues, seed).weights])
+        takes |= checksums([layout.run(chosen.continues, replicate).weights])
     makes = checksums([folder.weights, folder.history, folder.cost])
-    return [Record(f"train {run}, seed {seed}", takes, makes)]
+    return [Record(f"train {run}, {replicate.title}", takes, makes)]

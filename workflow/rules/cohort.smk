@@ -46,22 +46,44 @@ rule prepare:
         "python -m workflow prepare {params.arguments} --patient {wildcards.patient} > {log} 2>&1"
 
 
+rule cohort:
+    input:
+        dag.prepared,
+    output:
+        dag.layout.input_checksums,
+    params:
+        arguments=dag.arguments,
+        digest=dag.digest("cohort"),
+    log:
+        dag.layout.log("cohort"),
+    benchmark:
+        dag.layout.timing("cohort")
+    conda:
+        "../../environment.yml"
+    message:
+        "Checking the prepared patients together"
+    shell:
+        "python -m workflow cohort {params.arguments} > {log} 2>&1"
+
+
 rule split:
     input:
         dag.before_split,
     output:
-        split=dag.layout.split,
-        input_checksums=dag.layout.input_checksums,
+        dag.layout.store / "split{place}.csv",
+    wildcard_constraints:
+        place=r"(-repeat\d+)?(-fold\d+)?",
     params:
         arguments=dag.arguments,
+        place=dag.place,
         digest=dag.digest("split"),
     log:
-        dag.layout.log("split"),
+        dag.layout.log("split{place}"),
     benchmark:
-        dag.layout.timing("split")
+        dag.layout.timing("split{place}")
     conda:
         "../../environment.yml"
     message:
         "Splitting the patients into train, val and test"
     shell:
-        "python -m workflow split {params.arguments} > {log} 2>&1"
+        "python -m workflow split {params.arguments}{params.place} > {log} 2>&1"

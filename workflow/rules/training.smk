@@ -5,25 +5,26 @@ rule train:
     input:
         unpack(dag.before_training),
     output:
-        weights=dag.layout.run("{run}", "{seed}").weights,
-        history=dag.layout.run("{run}", "{seed}").history,
-        cost=dag.layout.run("{run}", "{seed}").cost,
+        weights=dag.layout.run("{run}", "{replicate}").weights,
+        history=dag.layout.run("{run}", "{replicate}").history,
+        cost=dag.layout.run("{run}", "{replicate}").cost,
     params:
         arguments=dag.arguments,
+        replicate=dag.replicate,
         digest=dag.training_digest,
     log:
-        dag.layout.log("train", "{run}", "seed{seed}"),
+        dag.layout.log("train", "{run}", "{replicate}"),
     benchmark:
-        dag.layout.timing("train", "{run}", "seed{seed}")
+        dag.layout.timing("train", "{run}", "{replicate}")
     threads: dag.threads
     resources:
         gpu=dag.gpu,
     conda:
         "../../environment.yml"
     message:
-        "Training {wildcards.run}, seed {wildcards.seed}; losses go to {log}"
+        "Training {wildcards.run}, {wildcards.replicate}; losses go to {log}"
     shell:
-        "python -m workflow train {params.arguments} --run {wildcards.run} --seed {wildcards.seed}"
+        "python -m workflow train {params.arguments} --run {wildcards.run} {params.replicate}"
         " > {log} 2>&1"
 
 
@@ -31,50 +32,52 @@ rule synthesize:
     input:
         unpack(dag.before_prediction),
     output:
-        index=dag.layout.run("{run}", "{seed}").index("t1ce"),
-        cost=dag.layout.run("{run}", "{seed}").prediction_cost,
+        index=dag.layout.run("{run}", "{replicate}").index("t1ce"),
+        cost=dag.layout.run("{run}", "{replicate}").prediction_cost,
     wildcard_constraints:
         run=dag.named(external=False),
     params:
         arguments=dag.arguments,
+        replicate=dag.replicate,
         digest=dag.training_digest,
     log:
-        dag.layout.log("synthesize", "{run}", "seed{seed}"),
+        dag.layout.log("synthesize", "{run}", "{replicate}"),
     benchmark:
-        dag.layout.timing("synthesize", "{run}", "seed{seed}")
+        dag.layout.timing("synthesize", "{run}", "{replicate}")
     threads: dag.threads
     resources:
         gpu=dag.gpu,
     conda:
         "../../environment.yml"
     message:
-        "Synthesising T1ce with {wildcards.run}, seed {wildcards.seed}"
+        "Synthesising T1ce with {wildcards.run}, {wildcards.replicate}"
     shell:
         "python -m workflow synthesize {params.arguments} --run {wildcards.run}"
-        " --seed {wildcards.seed} > {log} 2>&1"
+        " {params.replicate} > {log} 2>&1"
 
 
 rule segment:
     input:
         unpack(dag.before_prediction),
     output:
-        dag.layout.run("{run}", "{seed}").index("seg"),
+        dag.layout.run("{run}", "{replicate}").index("seg"),
     wildcard_constraints:
         run=dag.named(external=False),
     params:
         arguments=dag.arguments,
+        replicate=dag.replicate,
         digest=dag.training_digest,
     log:
-        dag.layout.log("segment", "{run}", "seed{seed}"),
+        dag.layout.log("segment", "{run}", "{replicate}"),
     benchmark:
-        dag.layout.timing("segment", "{run}", "seed{seed}")
+        dag.layout.timing("segment", "{run}", "{replicate}")
     threads: dag.threads
     resources:
         gpu=dag.gpu,
     conda:
         "../../environment.yml"
     message:
-        "Segmenting with {wildcards.run}, seed {wildcards.seed}"
+        "Segmenting with {wildcards.run}, {wildcards.replicate}"
     shell:
         "python -m workflow segment {params.arguments} --run {wildcards.run}"
-        " --seed {wildcards.seed} > {log} 2>&1"
+        " {params.replicate} > {log} 2>&1"

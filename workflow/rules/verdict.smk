@@ -5,21 +5,22 @@ rule score:
     input:
         dag.predictions,
     output:
-        dag.layout.run("{run}", "{seed}").scores,
-        dag.layout.run("{run}", "{seed}").scores_digest,
+        dag.layout.run("{run}", "{replicate}").scores,
+        dag.layout.run("{run}", "{replicate}").scores_digest,
     params:
         arguments=dag.arguments,
+        replicate=dag.replicate,
         digest=dag.digest("score"),
     log:
-        dag.layout.log("score", "{run}", "seed{seed}"),
+        dag.layout.log("score", "{run}", "{replicate}"),
     benchmark:
-        dag.layout.timing("score", "{run}", "seed{seed}")
+        dag.layout.timing("score", "{run}", "{replicate}")
     conda:
         "../../environment.yml"
     message:
-        "Scoring {wildcards.run}, seed {wildcards.seed}"
+        "Scoring {wildcards.run}, {wildcards.replicate}"
     shell:
-        "python -m workflow score {params.arguments} --run {wildcards.run} --seed {wildcards.seed}"
+        "python -m workflow score {params.arguments} --run {wildcards.run} {params.replicate}"
         " > {log} 2>&1"
 
 
@@ -27,19 +28,20 @@ rule export:
     input:
         dag.predictions,
     output:
-        dag.layout.cases("{run}", "{seed}") / "index.json",
+        dag.layout.cases("{run}", "{replicate}") / "index.json",
     params:
         arguments=dag.arguments,
+        replicate=dag.replicate,
     log:
-        dag.layout.log("export", "{run}", "seed{seed}"),
+        dag.layout.log("export", "{run}", "{replicate}"),
     benchmark:
-        dag.layout.timing("export", "{run}", "seed{seed}")
+        dag.layout.timing("export", "{run}", "{replicate}")
     conda:
         "../../environment.yml"
     message:
-        "Writing the test patients' volumes of {wildcards.run}, seed {wildcards.seed}, as NIfTI"
+        "Writing the test patients' volumes of {wildcards.run}, {wildcards.replicate}, as NIfTI"
     shell:
-        "python -m workflow export {params.arguments} --run {wildcards.run} --seed {wildcards.seed}"
+        "python -m workflow export {params.arguments} --run {wildcards.run} {params.replicate}"
         " > {log} 2>&1"
 
 
@@ -73,7 +75,7 @@ rule manifest:
         dag.all_weights,
         dag.all_predictions,
         scores=dag.layout.long_table,
-        split=dag.layout.split,
+        split=dag.splits,
         cohort=dag.layout.input_checksums,
     output:
         dag.layout.manifest,

@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.__main__ import main as benchmarks_command
 from benchmarks.checksums import array_checksum
+from benchmarks.cohorts.replicate import Place, Replicate
 from benchmarks.cohorts.sources.brats import find_patients
 from benchmarks.cohorts.store import StoredPatient
 from benchmarks.config import load
@@ -101,7 +102,7 @@ def _begin_training() -> None:
     from workflow.training.setup import make_job
 
     plan = Plan(load(**CHOSEN))
-    job = make_job(plan, plan[METHOD], seed=0)
+    job = make_job(plan, plan[METHOD], Replicate(0))
     plan_epoch(job.train, job.pairing, job.batch, generator(0))
 
 
@@ -128,49 +129,57 @@ def make_up_results(prepared: str) -> None:
     """Write what all runs make, from the predictions in `prepared`, and all jobs' records."""
     benchmark = load(**CHOSEN)
     plan, layout = Plan(benchmark), Layout(benchmark.name)
-    train, val, test = (stored_patients(benchmark, x) for x in ("train", "val", "test"))
+    train, val, test = (stored_patients(benchmark, Place(), x) for x in ("train", "val", "test"))
     for one in (*train, *val, *test):
         files = one.meta.files.values()
         takes = {f"{INPUT}{one.patient}/{file.name}": file.sha256 for file in files}
         made = Record(f"prepare {one.patient}", takes, patient_checksums(benchmark, [one]))
         write_records(layout.record("prepare", one.patient), [made])
     draw = np.random.default_rng(0)
-    shared = cohort_checksums(benchmark)
+    shared = cohort_checksums(benchmark, Place())
     names = {"train": [one.patient for one in train], "val": [one.patient for one in val]}
-    for run, seed in plan.pairs:
-        folder, records = layout.run(run.name, seed), {}
+    for run, replicate in plan.pairs:
+        folder, records = layout.run(run.name, replicate), {}
         if run.trained:
-            records["train"] = [*train, *val], _write_training(folder, run, seed)
+            records["train"] = [*train, *val], _write_training(folder, run, replicate)
         for kind in run.makes:
             patients = [*train, *val, *test] if run.makes == ("t1ce",) else test
             learned = {"inputs": run.inputs, "patients": names if run.trained else {}}
-            index = {"run": run.name, "seed": seed, "learned": learned, "attention": {}}
+            index = {
+                "run": run.name,
+                "replicate": replicate.title,
+                "learned": learned,
+                "attention": {},
+            }
             made = _write_predictions(folder, kind, patients, index, Path(prepared))
             if kind == "t1ce":
-                made |= _write_prediction_cost(folder, run, seed, patients)
+                made |= _write_prediction_cost(folder, run, replicate, patients)
             records[PREDICT[kind]] = patients, made
-        write_csv(folder.scores, SCORES, _scores(plan, run, seed, test, draw))
-        write_scores_digest(plan, run, seed)
+        write_csv(folder.scores, SCORES, _scores(plan, run, replicate, test, draw))
+        write_scores_digest(plan, run, replicate)
         records["score"] = test, checksums([folder.scores])
         for verb, (patients, made) in records.items():
             takes = shared | patient_checksums(benchmark, patients)
-            record = Record(f"{verb} {run.name}, seed {seed}", takes, made)
-            write_records(layout.record(verb, run.name, f"seed{seed}"), [record])
+            record = Record(f"{verb} {run.name}, {replicate.title}", takes, made)
+            write_records(layout.record(verb, run.name, str(replicate)), [record])
 
 
-def _write_training(folder: RunFolder, run: Run, seed: int) -> Checksums:
+def _write_training(folder: RunFolder, run: Run, replicate: Replicate) -> Checksums:
+    numbers = replicate.numbers.values()
+    row = (run.name, *numbers, 100, 400, 60.0, 60.0, 10**9, "CPU", 10**6)
     folder.path.mkdir(parents=True)
     folder.weights.write_bytes(b"made up")
     write_csv(folder.history, ["epoch", "loss"], [(i, 1 / i) for i in range(1, EPOCHS + 1)])
-    write_csv(folder.cost, COSTS, [(run.name, seed, 100, 400, 60.0, 60.0, 10**9, "CPU", 10**6)])
+    write_csv(folder.cost, COSTS, [row])
     return checksums([folder.weights, folder.history, folder.cost])
 
 
 def _write_prediction_cost(
-    folder: RunFolder, run: Run, seed: int, patients: Sequence[StoredPatient]
+    folder: RunFolder, run: Run, replicate: Replicate, patients: Sequence[StoredPatient]
 ) -> Checksums:
     slices = sum(one.shape[0] for one in patients)
-    row = (run.name, seed, len(patients), slices, 1.0, 10**9, "CPU", 1, 16)
+    numbers = replicate.numbers.values()
+    row = (run.name, *numbers, len(patients), slices, 1.0, 10**9, "CPU", 1, 16)
     write_csv(folder.prediction_cost, PREDICTION_COSTS, [row])
     return checksums([folder.prediction_cost])
 
@@ -191,7 +200,11 @@ def _write_predictions(
 
 
 def _scores(
-    plan: Plan, run: Run, seed: int, patients: Sequence[StoredPatient], draw: np.random.Generator
+    plan: Plan,
+    run: Run,
+    replicate: Replicate,
+    patients: Sequence[StoredPatient],
+    draw: np.random.Generator,
 ) -> Iterator[tuple]:
     """Yield all rows of a score table that the protocols ask for, with values within bounds."""
     for patient, protocol, task in product(patients, plan.protocols, run.tasks):
@@ -201,4 +214,5 @@ def _scores(
             for postprocessing in getattr(rules, "postprocessing", ("",)):
                 value = draw.uniform(low, min(high, 40.0))
                 key = (protocol.name, task, region, metric, postprocessing)
-                yield (run.name, seed, patient.patient, patient.subject, "", *key, value, "")
+                names = (*replicate.numbers.values(), patient.patient, patient.subject, "")
+                yield (run.name, *names, *key, value, "")

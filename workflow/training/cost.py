@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.cohorts.replicate import Replicate
 from benchmarks.files import write_csv
 from methods.contract import Model
 
@@ -55,9 +56,9 @@ class Meter:
         )
 
 
-def write_cost(path: Path, run: str, seed: int, cost: Cost, model: Model) -> None:
+def write_cost(path: Path, run: str, replicate: Replicate, cost: Cost, model: Model) -> None:
     """Write a CSV file of one row."""
-    row = {"run": run, "seed": seed} | asdict(cost) | {"parameters": count_parameters(model)}
+    row = {"run": run} | replicate.numbers | asdict(cost) | {"parameters": count_parameters(model)}
     row |= {key: round(row[key], 3) for key in ("wall_seconds", "core_seconds")}
     write_csv(path, list(row), [list(row.values())])
 

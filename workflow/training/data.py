@@ -1,6 +1,6 @@
 """Batches of slices: which slices, in which order, paired with which T1ce."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -15,6 +15,9 @@ from methods.contract import Batch
 from workflow.training.machine import Machine
 from workflow.training.seeding import derive
 from workflow.training.view import Pairing, View
+
+# The slices that may be used, bool (Z,) by patient; None for all.
+Chosen = Mapping[str, np.ndarray] | None
 
 
 class Slice(NamedTuple):
@@ -48,18 +51,28 @@ def plan_epoch(
     batch: int,
     draw: np.random.Generator,
     limit: int | None = None,
+    chosen: Chosen = None,
+    t1ce_from: Set[str] | None = None,
 ) -> list[list[Pick]]:
     """Return at most `limit` batches of the slices with tumour, less an incomplete last batch.
 
     An unpaired method's T1ce comes by `pairing` from the `other` subjects, `shuffled` from all
     (CUT's convention), or `disjoint`: inputs from one half of the subjects, T1ce from the other.
 
+    Parameters
+    ----------
+    chosen : the slices among which those with tumour are taken.
+    t1ce_from : the only subjects with T1ce, see `t1ce_subjects`; None for all. A paired method then
+        repeats their slices, in rounds of a new order each, so that an epoch has as many batches.
+
     Raises
     ------
     InputError : too few patients for this pairing, or too few slices for one batch.
     """
-    slices = _tumour_slices(patients)
+    slices = _tumour_slices(patients, chosen)
     sources, targets = _halves(patients, slices) if pairing == "disjoint" else (slices, slices)
+    if t1ce_from is not None:
+        targets = [target for target in targets if patients[target.patient].subject in t1ce_from]
     if len(sources) < batch:
         raise InputError(
             f"{len(sources)} training slices contain tumour, fewer than one batch of {batch}. "
@@ -67,18 +80,56 @@ def plan_epoch(
         )
     subjects = [patient.subject for patient in patients]
     if pairing == "other" and len({subjects[target.patient] for target in targets}) < 2:
+        reason = "only one training patient has tumour. Give more patients, or"
+        if t1ce_from is not None:
+            reason = "`results.training.t1ce_patients` is 1. Make it 2 or more, or"
         raise InputError(
             "`results.training.unpaired: other` takes T1ce from another patient than the inputs, "
-            "but only one training patient has tumour. Give more patients, or write `shuffled`."
+            f"but {reason} write `shuffled`."
         )
-    order = [sources[i] for i in draw.permutation(len(sources))]
+    order = _rounds(targets if pairing == "paired" else sources, len(sources), draw)
     picks = [Pick(s, _partner(s, targets, pairing, subjects, draw)) for s in order]
     batches = [picks[i : i + batch] for i in range(0, len(picks) - batch + 1, batch)]
     return batches[:limit]
 
 
-def _tumour_slices(patients: list[StoredPatient]) -> list[Slice]:
-    return [Slice(i, int(z)) for i, p in enumerate(patients) for z in p.tumour_slices]
+def t1ce_subjects(
+    patients: list[StoredPatient], count: int, seed: int, pairing: Pairing, chosen: Chosen = None
+) -> frozenset[str]:
+    """Return the `count` subjects whose T1ce a training has, of those with tumour.
+
+    A hash of the training's seed and the subject's name orders them, so that fewer are always among
+    more. With `disjoint`, those of the half that gives the T1ce come first.
+
+    Raises
+    ------
+    InputError : there are fewer subjects.
+    """
+    slices = _tumour_slices(patients, chosen)
+    targets = _halves(patients, slices)[1] if pairing == "disjoint" else slices
+    first, known = ({patients[one.patient].subject for one in among} for among in (targets, slices))
+    if count > len(known):
+        raise InputError(
+            f"`results.training.t1ce_patients` is {count}, but {len(known)} training patients have "
+            f"tumour. Write a number up to {len(known)}, or null for all of them."
+        )
+    order = sorted(known, key=lambda name: (name not in first, derive("t1ce", seed, name)))
+    return frozenset(order[:count])
+
+
+def _tumour_slices(patients: list[StoredPatient], chosen: Chosen = None) -> list[Slice]:
+    return [
+        Slice(i, int(z))
+        for i, one in enumerate(patients)
+        for z in one.tumour_slices
+        if chosen is None or chosen[one.patient][z]
+    ]
+
+
+def _rounds(slices: list[Slice], count: int, draw: np.random.Generator) -> list[Slice]:
+    """Return `count` slices: all in a drawn order, then in another, until there are enough."""
+    rounds = -(-count // len(slices))
+    return [slices[i] for _ in range(rounds) for i in draw.permutation(len(slices))][:count]
 
 
 def _partner(
@@ -140,13 +191,19 @@ def batches(
 
 
 class ResidentSlices:
-    """All slices with tumour in the memory of a device, in 16 bits per value as on the disk.
+    """All chosen slices with tumour in the memory of a device, in 16 bits per value as on the disk.
 
     A GPU then waits for no disk, no loader and no copy.
     """
 
-    def __init__(self, patients: list[StoredPatient], view: View, device: torch.device):
-        self.rows = {one: row for row, one in enumerate(_tumour_slices(patients))}
+    def __init__(
+        self,
+        patients: list[StoredPatient],
+        view: View,
+        device: torch.device,
+        chosen: Chosen = None,
+    ):
+        self.rows = {one: row for row, one in enumerate(_tumour_slices(patients, chosen))}
         count, square = len(self.rows), (view.crop, view.crop)
         empty = partial(torch.empty, device=device)
         self.inputs = empty(count, view.channels, *square, dtype=torch.int16)
@@ -173,13 +230,13 @@ class ResidentSlices:
             )
 
     @staticmethod
-    def size(patients: list[StoredPatient], view: View) -> int:
+    def size(patients: list[StoredPatient], view: View, chosen: Chosen = None) -> int:
         """Return the bytes that these slices would take."""
-        return len(_tumour_slices(patients)) * view.crop**2 * (2 * view.channels + 2 + 1)
+        return len(_tumour_slices(patients, chosen)) * view.crop**2 * (2 * view.channels + 2 + 1)
 
 
 def loader(
-    patients: list[StoredPatient], view: View, machine: Machine
+    patients: list[StoredPatient], view: View, machine: Machine, chosen: Chosen = None
 ) -> Callable[[list[list[Pick]]], Iterator[Batch]]:
     """Return the function that loads batches: of `ResidentSlices`, or `batches` from the disk.
 
@@ -190,13 +247,15 @@ def loader(
     # Here, since each loader process would compare the checksums anew in every epoch.
     for patient in patients:
         view.verify(patient)
-    if _are_resident(patients, view, machine):
-        return ResidentSlices(patients, view, machine.device).batches
+    if _are_resident(patients, view, machine, chosen):
+        return ResidentSlices(patients, view, machine.device, chosen).batches
     return partial(batches, patients, view, workers=machine.workers, device=machine.device)
 
 
-def _are_resident(patients: list[StoredPatient], view: View, machine: Machine) -> bool:
+def _are_resident(
+    patients: list[StoredPatient], view: View, machine: Machine, chosen: Chosen = None
+) -> bool:
     if machine.resident != "auto" or machine.device.type != "cuda":
         return machine.resident == "always"
     free, _ = torch.cuda.mem_get_info(machine.device)
-    return ResidentSlices.size(patients, view) < free / 4 / machine.slots_per_gpu
+    return ResidentSlices.size(patients, view, chosen) < free / 4 / machine.slots_per_gpu

@@ -1,8 +1,12 @@
 """One training: everything that its result depends on, and where it writes."""
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from benchmarks.cohorts.replicate import Place
 from benchmarks.cohorts.store import StoredPatient
 from workflow.training.view import Pairing, View
 
@@ -15,6 +19,7 @@ class Job:
     stream: str  # its random numbers derive from this, the seed and the epoch
     digest: str  # identifies the training; checkpoints with another digest are ignored
     seed: int
+    place: Place
     train: list[StoredPatient]
     val: list[StoredPatient]
     view: View
@@ -23,6 +28,14 @@ class Job:
     epochs: int
     steps_per_epoch: int | None
     validated: bool  # keep the epoch of the best mean validation Dice, else the last epoch
+    t1ce_from: Set[str] | None = None  # the only subjects whose T1ce it has; None for all
+    slices: Mapping[str, np.ndarray] | None = None  # by patient, the split of each slice, if split
+
+    def chosen(self, split: str) -> dict[str, np.ndarray] | None:
+        """Return by patient which slices are of a split, bool (Z,); None if patients are split."""
+        if self.slices is None:
+            return None
+        return {patient: names == split for patient, names in self.slices.items()}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from itertools import chain
 
 import torch
 
+from benchmarks.cohorts.replicate import Replicate
 from benchmarks.files import write_csv
 from methods.contract import Batch, Model
 from workflow.training.checkpoint import Checkpoints, History
@@ -48,7 +49,8 @@ def fit(model: Model, job: Job, machine: Machine, output: Output) -> History:
     else:
         summary = _train(model, job, machine, checkpoints)
     history = summary["history"]
-    write_cost(output.cost, job.name, job.seed, Cost(**summary["cost"]), model)
+    replicate = Replicate(job.seed, job.place)
+    write_cost(output.cost, job.name, replicate, Cost(**summary["cost"]), model)
     write_csv(output.history, list(history[0]), [epoch.values() for epoch in history])
     checkpoints.publish_weights(output.weights)
     return history
@@ -69,18 +71,20 @@ def _train(model: Model, job: Job, machine: Machine, checkpoints: Checkpoints) -
         progress.say(f"resuming after epoch {len(history)} of {job.epochs}")
 
     meter = Meter(machine.device, cost)
-    load = loader(job.train, job.view, machine)
+    load = loader(job.train, job.view, machine, job.chosen("train"))
     for epoch in range(len(history), job.epochs):
         losses = _epoch(model, job, machine, load, epoch, progress, meter)
         if job.validated:
-            view, batch = job.view, machine.inference_batch
-            losses["val_dice"] = mean_dice(model, job.val, view, machine.device, batch)
+            view, batch, chosen = job.view, machine.inference_batch, job.chosen("val")
+            losses["val_dice"] = mean_dice(model, job.val, view, machine.device, batch, chosen)
         progress.epoch(epoch, losses)
         history = [*history, {"epoch": epoch + 1} | losses]
         cost = meter.read()
         checkpoints.save(history, {"model": model.state_dict(), "cost": asdict(cost)})
 
     patients = {split: [p.patient for p in getattr(job, split)] for split in ("train", "val")}
+    if job.t1ce_from is not None:
+        patients["t1ce"] = [p.patient for p in job.train if p.subject in job.t1ce_from]
     trained_on = {"inputs": list(job.view.inputs), "patients": patients}
     checkpoints.finish(history, trained_on, {"cost": asdict(cost)})
     return {"history": history, "cost": asdict(cost)}
@@ -89,10 +93,9 @@ def _train(model: Model, job: Job, machine: Machine, checkpoints: Checkpoints) -
 def _plan(job: Job, batches_per_step: int, epoch: int) -> list[list[Pick]]:
     """Return the slices of each step of an epoch. Every model takes the same number of steps."""
     draw = generator(job.seed, job.stream, "slices", epoch)
-    rounds = [
-        plan_epoch(job.train, job.pairing, job.batch, draw, job.steps_per_epoch)
-        for _ in range(batches_per_step)
-    ]
+    settings = (job.pairing, job.batch, draw, job.steps_per_epoch)
+    limits = {"chosen": job.chosen("train"), "t1ce_from": job.t1ce_from}
+    rounds = [plan_epoch(job.train, *settings, **limits) for _ in range(batches_per_step)]
     return [list(chain(*step)) for step in zip(*rounds, strict=True)]
 
 

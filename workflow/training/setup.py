@@ -1,10 +1,14 @@
 """Set a run up: its view of the patients, its training, its model with the right weights."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
+import numpy as np
 import torch
 
-from benchmarks.config import Speed
+from benchmarks.cohorts.replicate import Place, Replicate
+from benchmarks.cohorts.slice_split import split_slices
+from benchmarks.cohorts.store import StoredPatient
+from benchmarks.config import Speed, Split
 from benchmarks.errors import InputError
 from methods import loading
 from methods.contract import Model
@@ -13,6 +17,7 @@ from workflow.plan import Plan, Run
 from workflow.predictions import Predictions
 from workflow.stored import stored_patients, with_cohort
 from workflow.training import checkpoint
+from workflow.training.data import t1ce_subjects
 from workflow.training.job import Job
 from workflow.training.machine import Machine
 from workflow.training.seeding import seed_torch
@@ -33,54 +38,91 @@ def make_machine(speed: Speed, device: torch.device) -> Machine:
     return Machine(device, **{name: getattr(speed, name) for name in names})
 
 
-def make_view(plan: Plan, run: Run, seed: int) -> View:
+def make_view(plan: Plan, run: Run, replicate: Replicate) -> View:
     """Return what the model of a run sees of a patient."""
     upstream = None
     if run.upstream:
-        upstream = Predictions(Layout(plan.benchmark.name).run(run.upstream, seed), "t1ce")
+        upstream = Predictions(Layout(plan.benchmark.name).run(run.upstream, replicate), "t1ce")
     return View(run.inputs, plan.benchmark.results.slices.crop, upstream)
 
 
-def make_job(plan: Plan, run: Run, seed: int) -> Job:
+def make_job(plan: Plan, run: Run, replicate: Replicate) -> Job:
     """Return the training of a run."""
-    benchmark, training = plan.benchmark, plan.benchmark.results.training
+    benchmark, training = plan.benchmark, run.settings.training
+    place, split = replicate.place, run.settings.split
     unpaired = run.method.description.pairing == "unpaired"
-    return Job(
+    pairing = training.unpaired if unpaired else "paired"
+    train, val = (stored_patients(benchmark, place, name) for name in ("train", "val"))
+    slices = None
+    if split.unit == "slice":
+        train = val = stored_patients(benchmark, place)
+        slices = _slice_splits(train, split, place)
+    job = Job(
         name=run.name,
         stream=_stream(run),
-        digest=with_cohort(plan.digest(run, seed), benchmark),
-        seed=seed,
-        train=stored_patients(benchmark, "train"),
-        val=stored_patients(benchmark, "val"),
-        view=make_view(plan, run, seed),
-        pairing=training.unpaired if unpaired else "paired",
+        digest=with_cohort(plan.digest(run, replicate.seed), benchmark, place),
+        seed=replicate.seed,
+        place=place,
+        train=train,
+        val=val,
+        view=make_view(plan, run, replicate),
+        pairing=pairing,
         batch=training.batch,
         epochs=plan.epochs(run),
         steps_per_epoch=training.steps_per_epoch,
         validated="seg" in run.makes,
+        slices=slices,
+    )
+    if training.t1ce_patients is None or "t1ce" not in run.makes:
+        return job
+    among = (pairing, job.chosen("train"))
+    return replace(
+        job, t1ce_from=t1ce_subjects(train, training.t1ce_patients, replicate.seed, *among)
     )
 
 
-def make_model(plan: Plan, run: Run, seed: int) -> Model:
+def _slice_splits(
+    patients: list[StoredPatient], split: Split, place: Place
+) -> dict[str, np.ndarray]:
+    """Return by patient the split of each slice.
+
+    Raises
+    ------
+    InputError : no slice of train, or none of val, has tumour.
+    """
+    shares = (split.fractions, split.seed, place, split.folds)
+    names = {one.patient: split_slices(one.patient, one.shape[0], *shares) for one in patients}
+    for name in ("train", "val"):
+        if not any((names[one.patient][one.tumour_slices] == name).any() for one in patients):
+            raise InputError(
+                f"With `results.split.unit: slice` no {name} slice has tumour. Choose another "
+                "`results.split.seed`, or give more patients."
+            )
+    return names
+
+
+def make_model(plan: Plan, run: Run, replicate: Replicate) -> Model:
     """Build the model of a run with its initial weights, or with those of the run it continues."""
-    model = _build(run, seed)
+    model = _build(run, replicate.seed)
     if run.continues:
-        _load_weights(model, plan, run.continues, seed, strict=False)
+        _load_weights(model, plan, run.continues, replicate, strict=False)
     return model
 
 
-def trained_model(plan: Plan, run: Run, seed: int, device: torch.device) -> tuple[Model, TrainedOn]:
+def trained_model(
+    plan: Plan, run: Run, replicate: Replicate, device: torch.device
+) -> tuple[Model, TrainedOn]:
     """Build the model of a run, on `device`, with its final weights if it is trained.
 
     Raises
     ------
     InputError : the weights are missing, damaged, or of another training.
     """
-    model = _build(run, seed)
+    model = _build(run, replicate.seed)
     trained_on = TrainedOn(list(run.inputs), {})
     weights = plan[run.predicts_with or run.name]
     if weights.trained:
-        content = _load_weights(model, plan, weights.name, seed)
+        content = _load_weights(model, plan, weights.name, replicate)
         trained_on = TrainedOn(content["inputs"], content["patients"])
     return model.to(device), trained_on
 
@@ -90,12 +132,15 @@ def _build(run: Run, seed: int) -> Model:
     return loading.build(run.method, run.params, run.channels)
 
 
-def _load_weights(model: Model, plan: Plan, run: str, seed: int, strict: bool = True) -> dict:
+def _load_weights(
+    model: Model, plan: Plan, run: str, replicate: Replicate, strict: bool = True
+) -> dict:
     """Load the final weights of `run`, once they prove to be of today's training."""
-    path = Layout(plan.benchmark.name).run(run, seed).weights
+    path = Layout(plan.benchmark.name).run(run, replicate).weights
     fix = f"Delete it and train `{run}` again."
     content = checkpoint.load(path)
-    if content.get("digest") != with_cohort(plan.digest(plan[run], seed), plan.benchmark):
+    digest = plan.digest(plan[run], replicate.seed)
+    if content.get("digest") != with_cohort(digest, plan.benchmark, replicate.place):
         raise InputError(
             f"{path} holds the weights of another training: its settings, code or patients differ "
             f"from today's. {fix}"

@@ -4,6 +4,9 @@ It is independent of the scoring protocols on purpose, so that a fixed metric re
 test holds the two Dice equal.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,16 +20,38 @@ from workflow.training.view import View
 REGIONS = {"wt": (1, 2, 3), "tc": (1, 3), "et": (3,)}
 
 
-def mean_dice(
-    model: Segmentor, patients: list[StoredPatient], view: View, device: torch.device, batch: int
-) -> float:
-    """Return the mean over regions of the mean over patients, of whole volumes; in [0, 1].
+@dataclass(frozen=True)
+class _Part(View):
+    """What a model sees of some slices of each patient, which `chosen` marks."""
 
-    A region that is neither present nor predicted in a patient is not counted. A wrong shape or
-    number of classes, or NaN, raises ValueError.
+    chosen: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def volume(self, patient: StoredPatient) -> np.ndarray:
+        return super().volume(patient)[self.chosen[patient.patient]]
+
+
+def mean_dice(
+    model: Segmentor,
+    patients: list[StoredPatient],
+    view: View,
+    device: torch.device,
+    batch: int,
+    chosen: Mapping[str, np.ndarray] | None = None,
+) -> float:
+    """Return the mean over regions of the mean over patients, in [0, 1].
+
+    It is of whole volumes, or of the slices that `chosen` marks, bool (Z,) by patient. A region
+    that is neither present nor predicted in a patient is not counted. A wrong shape or number of
+    classes, or NaN, raises ValueError.
     """
+    if chosen is not None:
+        patients = [patient for patient in patients if chosen[patient.patient].any()]
+        view = _Part(view.inputs, view.crop, view.upstream, chosen)
     # Counted on the device and fetched once, so that a GPU never waits between patients.
-    counts = [_counts(classes(model, p, view, device, batch), p, view) for p in patients]
+    counts = [
+        _counts(classes(model, patient, view, device, batch), _labels(patient, view, chosen))
+        for patient in patients
+    ]
     broken, both, sizes = (torch.stack(x, dim=-1).cpu().numpy() for x in zip(*counts, strict=True))
     for patient, voxels in zip(patients, broken, strict=True):
         refuse_broken(int(voxels), patient)
@@ -36,10 +61,18 @@ def mean_dice(
     return float(np.nanmean(counted, axis=1).mean())
 
 
+def _labels(
+    patient: StoredPatient, view: View, chosen: Mapping[str, np.ndarray] | None
+) -> np.ndarray:
+    if chosen is None:
+        return patient.volume(view.crop).labels
+    return patient.slices(np.flatnonzero(chosen[patient.patient]), view.crop).labels
+
+
 @torch.inference_mode()
-def _counts(predicted: Tensor, patient: StoredPatient, view: View) -> tuple[Tensor, Tensor, Tensor]:
+def _counts(predicted: Tensor, reference: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
     """Count BROKEN voxels and, by region, voxels in both masks and in each of them."""
-    labels = upload(patient.volume(view.crop).labels, predicted.device)
+    labels = upload(reference, predicted.device)
     masks = [(_inside(labels, region), _inside(predicted, region)) for region in REGIONS.values()]
     both = torch.stack([(truth & guess).sum() for truth, guess in masks])
     sizes = torch.stack([truth.sum() + guess.sum() for truth, guess in masks])

@@ -1,9 +1,10 @@
 """Simulated glioma patients, written as BraTS folders; see benchmarks/cohorts/simulation.py."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cohorts.patient import KINDS, Patient, PatientFiles
+from benchmarks.cohorts.patient import GRADES, KINDS, Patient, PatientFiles
 from benchmarks.cohorts.sources import brats
 
 SETTINGS = ("patients", "seed")
@@ -29,7 +30,12 @@ def find(cohort: Any, folder: Path) -> list[PatientFiles]:
 
 
 def read(files: PatientFiles) -> Patient:
-    return brats.read(files)
+    """Read a patient, whose grade is the description in the header of the segmentation."""
+    import nibabel as nib
+
+    description = nib.load(files.seg).header["descrip"].item().decode("ascii", "ignore")
+    grade = description if description in GRADES else None
+    return replace(brats.read(files), grade=grade)
 
 
 def simulate(patient: str, folder: Path, seed: int) -> None:

@@ -46,8 +46,8 @@ def figure(results: Results) -> Figure:
     differ = any((ranks["p"] < ALPHA).any() for ranks in shown.values())
     notes = [
         f"Protocol {results.protocol}. Dot: the rank of the mean over the n patients, 1 is best. "
-        "Bar: 95 % interval of the rank over resamples of the patients. Right: the share of "
-        "resamples in which the method is first.",
+        "Bar: 95 % interval of the rank over resamples of the patients, and of the trainings if "
+        "there are several. Right: the share of resamples in which the method is first.",
         f"*: differs from the best: p < {ALPHA}, {TEST}." if differ else "",
         "Floor and ceiling are not ranked.",
         "A method whose mean is of fewer patients has no rank." if unranked else "",

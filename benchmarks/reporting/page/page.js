@@ -149,6 +149,48 @@
     if (articles.length) choose(articles[0]);
   }
 
+  // ---------------------------------------------------------------- claims
+
+  /** Fill the folded list of sentences; only those of one column are in the document. */
+  function showClaims() {
+    if (!data.claims.length) return;
+    const option = (value, text) => make("option", { value }, text);
+    const columns = make("select", { id: "claims-column" },
+      ...data.claims.map(({ title }, place) => option(place, title)));
+    const rows = make("select", { id: "claims-row" });
+    const list = make("div", { id: "claims-list", "aria-live": "polite" });
+    byId("view-tables").append(make("details", { id: "claims" },
+      make("summary", {}, "What may be claimed"),
+      make("p", { class: "caption" }, "One sentence per pair of rows, from Table X. p is corrected for all pairs of the column."),
+      make("p", { class: "picks" }, make("label", {}, "Column ", columns), make("label", {}, "Row ", rows)),
+      list));
+    const chosen = () => data.claims[Number(columns.value)];
+    const fillRows = () => {
+      const labels = chosen().rows;
+      // Another column keeps the row if it has one of that name.
+      const kept = labels.indexOf(rows.selectedOptions[0]?.textContent);
+      rows.replaceChildren(option("", "all rows"), ...labels.map((label, place) => option(place, label)));
+      rows.value = kept < 0 ? "" : kept;
+    };
+    const group = (heading, pairs) => pairs.length
+      ? [make("h3", {}, heading), make("ul", {}, ...pairs.map(([, , verdict, sentence]) =>
+        make("li", { "data-verdict": verdict }, sentence)))]
+      : [];
+    const fill = () => {
+      const { best, rows: labels, pairs } = chosen();
+      const row = rows.value === "" ? null : Number(rows.value);
+      const shown = pairs.filter(([a, b]) => row === null || a === row || b === row);
+      const ofBest = ([a, b]) => a === best || b === best;
+      list.replaceChildren(
+        ...group(`The best method, ${labels[best]}`, shown.filter(ofBest)),
+        ...group("Other pairs", shown.filter((pair) => !ofBest(pair))));
+    };
+    columns.addEventListener("change", () => { fillRows(); fill(); });
+    rows.addEventListener("change", fill);
+    fillRows();
+    fill();
+  }
+
   const joined = (nodes) => nodes.flatMap((node, place) => (place ? [", ", node] : [node]));
 
   // --------------------------------------------------------------- figures
@@ -765,6 +807,7 @@
     byId("warning").textContent =
       "SIMULATED patients: these numbers say nothing about real patients or about which method is better.";
   }
+  showClaims();
   showTables();
   showFigures();
   showManifest();

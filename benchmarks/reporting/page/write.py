@@ -12,7 +12,8 @@ import yaml
 from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
 from benchmarks.manifest import Manifest
-from benchmarks.reporting.catalogue import Item, catalogue
+from benchmarks.reporting.catalogue import Item, catalogue_for
+from benchmarks.reporting.page.claims import claimed
 from benchmarks.reporting.page.columns import columns, patients
 from benchmarks.reporting.page.pictures import describe, encode
 from benchmarks.reporting.page.scores import measures
@@ -22,6 +23,7 @@ from benchmarks.scoring.regions import REGIONS
 
 ERROR_COLORS = "inferno"  # as in the figure of syntheses
 LONG_TABLE = "scores.csv"  # all scores, beside the tables
+CLAIMS = "table10_claims"  # the page has its sentences wherever it has the table
 
 
 def write_page(
@@ -55,7 +57,8 @@ def write_page(
         described.append(describe(volumes))
         write(f"patients/{number}.js", _script(f"receivePatient({number}, %s)", encode(volumes)))
     sources = {"table": tables_folder, "figure": figures_folder}
-    shown = [item for item in catalogue() if (sources[item.kind] / _shown_file(item)).is_file()]
+    items = catalogue_for(results.conditions)
+    shown = [item for item in items if (sources[item.kind] / _shown_file(item)).is_file()]
     for item in shown:
         for name in item.files:
             if not name.endswith(".rst"):
@@ -69,6 +72,7 @@ def write_page(
         "description": results.cohort.sentence,
         "simulated": results.cohort.simulated,
         "tables": [_table(item, results, tables_folder) for item in tables],
+        "claims": claimed(results) if CLAIMS in {item.name for item in tables} else [],
         "longTable": LONG_TABLE if long_table.is_file() else None,
         "figures": [{"name": item.name, "caption": _spans(item.caption)} for item in figures],
         "patients": described,
@@ -176,9 +180,9 @@ def _summary(manifest: Manifest) -> dict:
         "facts": {name: str(value) for name, value in facts.items()},
         "checks": [check.model_dump() for check in manifest.checks],
         "failed": [
-            f"{run}, seed {seed}: {state['reason']}"
-            for run, seeds in manifest.runs.items()
-            for seed, state in seeds.items()
+            f"{run}, {replicate}: {state['reason']}"
+            for run, replicates in manifest.runs.items()
+            for replicate, state in replicates.items()
             if not state.get("scored")
         ],
         "settings": yaml.safe_dump(manifest.settings, sort_keys=False, allow_unicode=True),

@@ -37,7 +37,8 @@ from benchmarks.scoring.statistics import ALPHA
 FROZEN = "Frozen segmentor: trained on the real T1ce, and given the synthesised one."
 
 _SHARED = [
-    "protocol", "utility", "label", "run", "role", "in_paper", "status", "seeds", "patients",
+    "protocol", "utility", "label", "run", "role", "in_paper", "status",
+    "seeds", "repeats", "folds", "patients",
 ]  # fmt: skip
 _COUNTED = ["published", "n", "undefined", "one_empty"]
 _INFERRED = ["low", "high", "p", "effect"]
@@ -130,7 +131,7 @@ def means_block(name: str, heading: str, cells: pd.DataFrame, columns: Sequence[
 
 def heading_of(protocol: str, columns: Sequence[Column]) -> str:
     """Return the protocol and what the metrics of one task's columns are of."""
-    slices = {"tumour": "slices with tumour", "all": "whole volumes"}
+    slices = {"tumour": "slices with tumour", "all": "whole volumes", "held_out": "held-out slices"}
     parts = [f"Protocol {protocol}: {slices[load_protocol(protocol).slices]}"]
     shown = {postprocessing_of(metric, protocol) for metric in metrics_of(columns)}
     if "lcc" in shown:
@@ -203,7 +204,9 @@ def notes_on_means(
         "{k}: k of the patients have the region in the reference or in the prediction only and "
         "score a fixed length, such as the volume's diagonal (373.13 mm for BraTS).": "{" in shown,
         "∞: at least one slice, or volume, equals its reference.": "∞" in shown,
-        "A patient's value is the mean over the seeds that have one.": (cells["seeds"] > 1).any(),
+        "A patient's value is the mean over the trainings that tested the patient and have one.": (
+            (cells[["seeds", "repeats"]] > 1).any(axis=None)
+        ),
     }
 
 
@@ -230,6 +233,7 @@ def _paper_notes(
         *notes_on_intervals(inferred),
         *notes_on_marks(inferred),
         *results.cohort.notes,
+        *filter(None, [results.cohort.note]),
         *(notes_on_left_out(results) if printed.others else []),
         *notes_on_rows(results, cells),
     ]

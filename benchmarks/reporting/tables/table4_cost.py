@@ -4,7 +4,7 @@ another one includes the training of that one."""
 import numpy as np
 import pandas as pd
 
-from benchmarks.reporting.costs import BLOCKS, cost_table
+from benchmarks.reporting.costs import BLOCKS, REPLICATE, cost_table
 from benchmarks.reporting.formatting import MISSING
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.sheet import Block, BlockRow, Cell, Column, Sheet, stacked
@@ -25,7 +25,7 @@ _HEADINGS = {
 _TRAINING = [
     Column(title)
     for title in (
-        "seeds", "updates", "images", "device", "GPU or core h", "memory GB", "parameters M",
+        "trainings", "updates", "images", "device", "GPU or core h", "memory GB", "parameters M",
     )
 ]  # fmt: skip
 _PREDICTION = [Column("s per volume"), Column("prediction memory GB")]
@@ -34,7 +34,7 @@ _COLUMNS = {"generators": [*_TRAINING, *_PREDICTION], "segmentors": _TRAINING}
 
 def table(results: Results) -> Sheet:
     frames = {block: cost_table(results, block) for block in BLOCKS}
-    expected = results.costs["seed"].nunique()
+    expected = len(results.costs[REPLICATE].drop_duplicates())
     blocks = [
         Block(
             name,
@@ -54,12 +54,12 @@ def table(results: Results) -> Sheet:
 
 def _row(row: pd.Series, block: str, expected: int) -> BlockRow:
     cells = [*_trained(row), *(_predicted(row) if block == "generators" else [])]
-    return block_row(row, cells, expected, "seeds")
+    return block_row(row, cells, expected, "trainings")
 
 
 def _trained(row: pd.Series) -> list[Cell]:
     cells = [Cell(MISSING)] * (len(_TRAINING) - 1)
-    if row["seeds"]:
+    if row["trainings"]:
         hours = float(row["device_seconds"] / 3600)
         memory, parameters = row["memory_bytes"] / 1e9, row["parameters"] / 1e6
         cells = [
@@ -119,8 +119,8 @@ def _notes(frames: dict[str, pd.DataFrame], results: Results) -> list[str]:
             (rows["role"] != "method").any()
         ),
         **dict.fromkeys(_on_predictions(frames["generators"]), True),
-        "seeds: trainings; hours and seconds are their mean, memory is their highest.": (
-            (rows["seeds"] > 1).any()
+        "trainings: of seeds and folds; hours and seconds are their mean, memory the highest.": (
+            (rows["trainings"] > 1).any()
         ),
     }
     return [*applying(notes), *notes_on_left_out(results), *notes_on_rows(results, rows)]
@@ -146,7 +146,7 @@ def _on_predictions(generators: pd.DataFrame) -> list[str]:
 
 def _several_batches(generators: pd.DataFrame) -> list[str]:
     """Name the generators that see more than one batch per update; the fewest images are one."""
-    trained = generators[generators["seeds"] > 0]
+    trained = generators[generators["trainings"] > 0]
     images = (trained["images"] / trained["updates"]).astype(float)
     batches = np.rint(images / images.min()).astype(int)
     return [

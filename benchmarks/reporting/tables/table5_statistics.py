@@ -19,10 +19,10 @@ MAIN = {
 }
 
 _COLUMNS = [
-    "label", "run", "role", "status", "seeds", "patients", "metric", "region",
+    "label", "run", "role", "status", "seeds", "repeats", "folds", "patients", "metric", "region",
     "mean", "low", "high", "n", "undefined",
-    "best", "pairs", "difference", "effect", "p", "too_few",
-    "rank_low", "rank_high", "first",
+    "best", "pairs", "trainings", "difference", "difference_low", "difference_high",
+    "effect", "p", "too_few", "beats", "false_claim", "rank_low", "rank_high", "first",
 ]  # fmt: skip
 
 
@@ -96,9 +96,9 @@ def _notes(results: Results, frames: dict[str, pd.DataFrame]) -> list[str]:
         f"*: p < {ALPHA}.": (cells["p"] < ALPHA).any(),
         "effect: matched-pairs rank-biserial correlation, from -1, where the row has the lower "
         "value in every patient, to +1, where it has the higher.": True,
-        "rank: the 95 % interval of the method's place in resamples of the patients, the same for "
-        "all methods; in brackets how often it is the first. Seeds are not resampled. Methods "
-        "whose mean is of fewer patients have no rank.": True,
+        "rank: the 95 % interval of the method's place in resamples of the patients, and of the "
+        "trainings if there are several, the same for all methods; in brackets how often it is the "
+        "first. Methods whose mean is of fewer patients have no rank.": True,
         "n too small: whatever the values, so few patients cannot bring p, corrected for the rows "
         f"of the column, below {ALPHA}.": cells["too_few"].any(),
         "The CSV has every metric and region, with means, intervals and differences.": True,

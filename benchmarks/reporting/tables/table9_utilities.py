@@ -36,7 +36,8 @@ from benchmarks.scoring.statistics import FEWEST_ROWS
 ORDER = 9
 
 _COLUMNS = [
-    "label", "utility", "run", "role", "status", "seeds", "patients", "metric", "region",
+    "label", "utility", "run", "role", "status", "seeds", "repeats", "folds", "patients",
+    "metric", "region",
     "mean", "low", "high", "n", "undefined", "p", "effect",
 ]  # fmt: skip
 

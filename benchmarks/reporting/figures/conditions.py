@@ -1,0 +1,306 @@
+"""**What the conditions change.** One panel per metric: means with 95 % intervals under every
+condition of the benchmark, as in Table XII.
+
+Curves where the conditions differ in one number, else one line of points per method.
+"""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from benchmarks.reporting.conditions import (
+    MEAN,
+    Scale,
+    all_results,
+    base_run,
+    by_condition,
+    pairing_leads,
+    scale,
+)
+from benchmarks.reporting.drawing.canvas import (
+    Canvas,
+    empty,
+    finish,
+    letters_in,
+    missing,
+    panels,
+)
+from benchmarks.reporting.drawing.labels import label_points
+from benchmarks.reporting.drawing.style import FONT, PAGE, PALETTE, Style, styled, styles
+from benchmarks.reporting.formatting import axis_arrow, axis_title
+from benchmarks.reporting.results import Results
+from benchmarks.reporting.rows import Row, in_order
+from benchmarks.reporting.utilities import first_segmentor
+from benchmarks.scoring.metric import read_metrics
+
+ORDER = 8
+ONLY = "conditions"
+
+PANELS = [
+    ("", "psnr", "brain"),
+    ("", "ssim", "brain"),
+    ("", "ssim", "et"),
+    ("retrained", "dice", "et"),
+    ("frozen", "dice", "et"),
+]  # utility, metric and region
+LINES = {"paired": "-", "unpaired": "--", "": ":"}  # by pairing
+
+_ABREAST = {True: 3, False: 2}  # panels, of curves and of points
+LETTERS = 20  # of a row's name on one line
+
+_APART = 0.22  # rows between the points of two conditions
+
+
+@styled()
+def figure(results: Results) -> Figure:
+    """Draw the means under each condition."""
+    cells = by_condition(results)
+    shown, segmentor = first_segmentor(results.whole)
+    runs = {row.run for row in shown.rows}
+    cells = cells[cells["row"].isin(runs | {MEAN})]
+    frames = {panel: _of(cells, *panel) for panel in PANELS}
+    frames = {panel: of for panel, of in frames.items() if of["mean"].notna().any()}
+    heading = results.cohort.heading("Scores under each condition")
+    titles = {name: of.condition.title for name, of in all_results(results).items()}
+    changing = [row for of in results.conditions.values() for row in of.rows if row.condition]
+    drawn = {run for of in frames.values() for run in of["run"]}
+    expected = [row for row in changing if base_run(row.run) in runs]
+    notes = [
+        f"Protocol {results.protocol}; means over patients and trainings, with 95 % intervals. "
+        "The ceiling's synthesis is the reference itself and not drawn.",
+        missing(expected, drawn, "scores"),
+        segmentor,
+        results.cohort.sentence,
+    ]
+    if not frames:
+        return empty(heading, notes, "No run has scores under the conditions.")
+    style = styles(results.whole.rows)
+    if ordered := scale(results):
+        return _curves(results, frames, ordered, style, heading, notes)
+    return _points(results, frames, titles, heading, notes)
+
+
+def _of(cells: pd.DataFrame, utility: str, metric: str, region: str) -> pd.DataFrame:
+    """The cells of a panel that are finite, and the change of the mean over the methods.
+
+    A ceiling's synthesis, the reference itself, is left out: its scores would hide others'.
+    """
+    here = (cells["metric"] == metric) & (cells["region"] == region)
+    reference = (cells["role"] == "ceiling") & (cells["utility"] == "")
+    of = cells[here & (cells["utility"] == utility) & ~reference]
+    finite = np.isfinite(of["mean"].astype(float))
+    return of[finite | ((of["row"] == MEAN) & of["change"].notna())]
+
+
+def _panel_title(utility: str, metric: str, region: str) -> str:
+    name = axis_title(metric, region)
+    return f"{name}, {utility}" if utility else name
+
+
+def _curves(
+    results: Results,
+    frames: Mapping[tuple[str, str, str], pd.DataFrame],
+    ordered: Scale,
+    style: Mapping[str, Style],
+    heading: str,
+    notes: Sequence[str],
+) -> Figure:
+    """Draw the means against the number in which the conditions differ."""
+    leads = pairing_leads(results)
+    key = (
+        "Solid: paired methods, dashed: unpaired ones, dotted: rows that no condition changes. "
+        "Above each panel: which are ahead, the means of the paired or of the unpaired methods; "
+        "undecided where the 95 % interval of their difference, over the same patients and "
+        "trainings, includes 0. Grey: the paired methods overtake the unpaired ones in between."
+        if len(leads)
+        else "Dotted: rows that no condition changes."
+    )
+    rows = {row.run: row for row in results.whole.rows}
+    titles = {row.run: row.title for row in results.rows}
+    curves = [of[~of["row"].isin(_levels(of))] for of in frames.values()]
+    keys = {run.partition("+")[0] for of in curves for run in of["row"]}
+    handles = [
+        Line2D([], [], color=style[row.run].color, linestyle=LINES[row.pairing],
+               marker=style[row.run].marker, markersize=4, label=row.title)
+        for row in in_order(results.rows)
+        if row.run in keys
+    ]  # fmt: skip
+    columns = _ABREAST[True]
+    lines = -(-len(frames) // columns)
+    legend = 0.15 * -(-len(handles) // 4) + 0.05
+    canvas = Canvas(PAGE, 2.15 * lines + legend, heading, [key, *notes])
+    drawing = canvas.arrange(spare=legend)
+    letters = letters_in(PAGE / columns - 0.4, FONT + 0.5)
+    axes = panels(drawing, len(frames), columns)
+    for ax, (panel, of) in zip(axes, frames.items(), strict=True):
+        utility, metric, region = panel
+        here = (leads["metric"] == metric) & (leads["region"] == region)
+        lead = leads[here & (leads["utility"] == utility)]
+        _draw_curves(ax, of[of["row"] != MEAN], ordered, style, rows)
+        _mark_lead(ax, lead, ordered)
+        ax.set_title("\n".join(textwrap.wrap(_said(lead, ordered), letters)), loc="left")
+        ax.set_ylabel(f"{_panel_title(*panel)}  {axis_arrow(metric)}")
+        ax.set_xlabel(ordered.title)
+    drawing.legend(handles=handles, loc="lower center", ncols=4, handlelength=2.2,
+                   columnspacing=1.2, borderpad=0, borderaxespad=0,
+                   bbox_to_anchor=(0.5, canvas.bottom / canvas.height))  # fmt: skip
+    finish(drawing)
+    for ax, of in zip(axes, frames.values(), strict=True):
+        heights = _levels(of)
+        named = {titles.get(run.partition("+")[0], run): at for run, at in heights.items()}
+        label_points(ax, [], [], named)
+    return drawing
+
+
+def _levels(cells: pd.DataFrame) -> dict[str, float]:
+    """Return the mean of each row that no condition changes."""
+    shared = cells[cells["shared"]]
+    return dict(zip(shared["row"], shared["mean"].astype(float), strict=True))
+
+
+def _draw_curves(
+    ax: Axes,
+    cells: pd.DataFrame,
+    ordered: Scale,
+    style: Mapping[str, Style],
+    rows: Mapping[str, Row],
+) -> None:
+    ax.set_xscale("log", base=2)
+    levels = _levels(cells)
+    for name, height in levels.items():
+        ax.axhline(height, color=style[name].color, linestyle=LINES[""], gid=name, zorder=0)
+    for name, of in cells[~cells["row"].isin(levels)].groupby("row", sort=False):
+        look, of = style[name], of.set_index("condition").reindex(list(ordered.places))
+        x = list(ordered.places.values())
+        ax.vlines(x, of["low"], of["high"], color=look.color, linewidth=0.8)
+        ax.plot(
+            x, of["mean"], color=look.color, marker=look.marker, markersize=4,
+            linestyle=LINES[rows[name].pairing], markeredgecolor="black", markeredgewidth=0.3,
+            gid=name, zorder=3,
+        )  # fmt: skip
+    ticks = {place: ordered.labels[name] for name, place in ordered.places.items()}
+    ax.set_xticks(list(ticks), list(ticks.values()))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.margins(x=0.08)
+    ax.grid()
+
+
+def _sides(lead: pd.DataFrame, ordered: Scale) -> dict[str, int]:
+    """Return by condition, in rising order, 1 where the paired methods are ahead, -1 the others."""
+    by_name = lead.set_index("condition")
+    return {
+        name: int(by_name.loc[name, "low"] > 0) - int(by_name.loc[name, "high"] < 0)
+        for name in ordered.places
+        if name in by_name.index
+    }
+
+
+def _said(lead: pd.DataFrame, ordered: Scale) -> str:
+    """Say at which numbers the paired or the unpaired methods are ahead."""
+    sides = _sides(lead, ordered)
+    if not sides:
+        return ""
+    if not any(sides.values()):
+        return "paired or unpaired ahead: undecided"
+    words = {1: "paired ahead at", -1: "unpaired ahead at", 0: "undecided at"}
+    parts = []
+    for side, text in words.items():
+        if named := [ordered.labels[name] for name, of in sides.items() if of == side]:
+            parts.append(f"{text} {', '.join(named)}")
+    return "; ".join(parts)
+
+
+def _mark_lead(ax: Axes, lead: pd.DataFrame, ordered: Scale) -> None:
+    """Shade the numbers between which the paired methods overtake the unpaired ones."""
+    sides = [(ordered.places[name], side) for name, side in _sides(lead, ordered).items()]
+    behind = [place for place, side in sides if side < 0]
+    ahead = [place for place, side in sides if side > 0]
+    if behind and ahead and max(behind) < min(ahead):
+        ax.axvspan(max(behind), min(ahead), color="0.9", zorder=-1, gid="overtaken")
+
+
+def _points(
+    results: Results,
+    frames: Mapping[tuple[str, str, str], pd.DataFrame],
+    titles: Mapping[str, str],
+    heading: str,
+    notes: Sequence[str],
+) -> Figure:
+    """Draw one line of points per row that a condition changes."""
+    changed = {row.run: base_run(row.run) for of in results.conditions.values()
+               for row in of.whole.rows if row.condition}  # fmt: skip
+    frames = {panel: of[of["row"].isin([*changed.values(), MEAN])] for panel, of in frames.items()}
+    frames = {panel: of for panel, of in frames.items() if len(of)}
+    own, others = results.condition, [name for name in titles if name != results.condition.name]
+    said = (
+        f"Right: {titles[others[0]]} minus {own.title} over the same patients and trainings, with "
+        "its 95 % interval."
+        if len(others) == 1
+        else ""
+    )
+    notes = ["Rows that no condition changes are not drawn.", said, *notes]
+    if not frames:
+        return empty(heading, notes, "No run has scores under the conditions.")
+    looks = {
+        name: {"color": PALETTE[place % len(PALETTE)], "marker": "o",
+               "markerfacecolor": "white" if place == 0 else PALETTE[place % len(PALETTE)]}
+        for place, name in enumerate(titles)
+    }  # fmt: skip
+    labels = {row.run: row.title for row in results.whole.rows} | {MEAN: MEAN}
+    order = {row.run: place for place, row in enumerate(in_order(results.whole.rows))}
+    columns = _ABREAST[False]
+    most = max(of["row"].nunique() for of in frames.values())
+    lines = -(-len(frames) // columns)
+    canvas = Canvas(PAGE, lines * (0.27 * most + 0.6) + 0.2, heading, notes)
+    drawing = canvas.arrange(spare=0.2)
+    for ax, (panel, of) in zip(panels(drawing, len(frames), columns), frames.items(), strict=True):
+        names = sorted(of["row"].unique(), key=lambda name: order.get(name, len(order)))
+        _draw_points(ax, of, names, looks, panel[1], others)
+        ax.set_yticks(range(len(names)), [textwrap.fill(labels[name], LETTERS) for name in names])
+        ax.set_title(_panel_title(*panel), loc="left", weight="bold")
+        ax.set_xlabel(axis_arrow(panel[1]))
+    handles = [Line2D([], [], **look, linestyle="none", markersize=4, label=titles[name])
+               for name, look in looks.items()]  # fmt: skip
+    drawing.legend(handles=handles, loc="lower center", ncols=6, handlelength=1, borderpad=0,
+                   borderaxespad=0,
+                   bbox_to_anchor=(0.5, canvas.bottom / canvas.height))  # fmt: skip
+    return finish(drawing)
+
+
+def _draw_points(
+    ax: Axes,
+    cells: pd.DataFrame,
+    names: Sequence[str],
+    looks: Mapping[str, dict],
+    metric: str,
+    others: Sequence[str],
+) -> None:
+    digits = read_metrics()[metric].digits
+    for place, name in enumerate(names):
+        of = cells[cells["row"] == name].set_index("condition")
+        ax.plot(of["mean"], [place] * len(of), color="0.75", zorder=1)
+        for number, (condition, look) in enumerate(looks.items()):
+            if condition not in of.index or np.isnan(of.loc[condition, "mean"]):
+                continue
+            cell, y = of.loc[condition], place + (number - (len(looks) - 1) / 2) * _APART
+            ax.plot([cell["low"], cell["high"]], [y, y], color=look["color"], linewidth=0.8)
+            ax.plot([cell["mean"]], [y], **look, markersize=4, linestyle="none", zorder=3,
+                    gid=cell["run"])  # fmt: skip
+        if len(others) == 1 and others[0] in of.index:
+            change, low, high = of.loc[others[0], ["change", "change_low", "change_high"]]
+            text = "" if np.isnan(change) else f"{change:+.{digits}f}"
+            if not np.isnan(low):
+                text += f"\n[{low:+.{digits}f}, {high:+.{digits}f}]"
+            ax.annotate(
+                text, (1, place), xycoords=("axes fraction", "data"), xytext=(4, 0),
+                textcoords="offset points", color="0.25", va="center", linespacing=1,
+            )  # fmt: skip
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x")
