@@ -6,6 +6,7 @@ from made_up_scores import check_latex, frame, made_up_results, sheet_of, write_
 
 from benchmarks.reporting.figures.subgroups import figure
 from benchmarks.reporting.rows import Row
+from benchmarks.reporting.scores import COLUMNS, read_scores
 from benchmarks.reporting.subgroups import (
     by_subgroup,
     et_groups,
@@ -212,3 +213,10 @@ def test_the_long_table_names_each_patients_third(results):
     assert "et_third" not in results.scores
     unknown = results_of({"P0": ("HGG", 0)})
     assert set(with_et_groups(unknown.scores, unknown)["et_third"]) == {""}
+
+
+def test_the_long_table_reads_as_the_score_files_do(tmp_path, results):
+    path = tmp_path / "scores.csv"
+    with_et_groups(results.scores, results).to_csv(path, index=False)
+    assert "et_third" in path.read_text().splitlines()[0]
+    assert list(read_scores([path])) == COLUMNS

@@ -13,7 +13,12 @@ Numbers = Mapping[str, Literal["whole", "real", "optional"]]
 
 
 def read_files(
-    paths: Iterable[Path], noun: str, columns: Sequence[str], key: list[str], numbers: Numbers
+    paths: Iterable[Path],
+    noun: str,
+    columns: Sequence[str],
+    key: list[str],
+    numbers: Numbers,
+    unread: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Read files of one kind into one table; no file gives a table without rows.
 
@@ -23,13 +28,14 @@ def read_files(
     columns : all of them, in the order of the table that is read.
     key : the columns that name a line; no two lines may share them.
     numbers : the columns of numbers; an empty cell of an `optional` one is NaN.
+    unread : columns that a file may have beside `columns`.
 
     Raises
     ------
     InputError : other columns, a number that is not one, or a line whose key occurs twice; names
         file and line.
     """
-    files = [_read_file(Path(path), noun, columns, numbers) for path in paths]
+    files = [_read_file(Path(path), noun, columns, numbers, unread) for path in paths]
     if not files:
         return pd.DataFrame(columns=columns)
     lines = pd.concat(files, ignore_index=True)
@@ -43,7 +49,9 @@ def read_files(
     return lines[columns]
 
 
-def _read_file(path: Path, noun: str, columns: Sequence[str], numbers: Numbers) -> pd.DataFrame:
+def _read_file(
+    path: Path, noun: str, columns: Sequence[str], numbers: Numbers, unread: Sequence[str]
+) -> pd.DataFrame:
     # Pandas would fill up a line that was cut short.
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -58,9 +66,9 @@ def _read_file(path: Path, noun: str, columns: Sequence[str], numbers: Numbers) 
                 f"{origin}: found {len(cells)} cells instead of {len(header)}. Was the file cut "
                 f"short? Delete it and make the {noun} again."
             )
-    if sorted(header) != sorted(columns):
+    if sorted(name for name in header if name not in unread) != sorted(columns):
         missing = sorted(set(columns) - set(header)) or "none"
-        unknown = sorted(set(header) - set(columns)) or "none"
+        unknown = sorted(set(header) - {*columns, *unread}) or "none"
         raise InputError(f"{path}, line 1: columns missing: {missing}, unknown: {unknown}.")
     lines = pd.DataFrame(rows, columns=["origin", *header], dtype=str)
     for column, sort in numbers.items():

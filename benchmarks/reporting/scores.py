@@ -23,6 +23,7 @@ COLUMNS = [
     "region", "metric", "postprocessing", "value", "note",
 ]  # fmt: skip
 
+LONG_TABLE = ("et_third",)  # columns of the long table alone, which follow from the patients
 # What names a score; no two scores may share it.
 KEY = ["run", *REPLICATE, "patient", "protocol", "region", "metric", "postprocessing"]
 
@@ -39,7 +40,7 @@ def read_scores(paths: Iterable[Path]) -> pd.DataFrame:
     if not (files := list(paths)):
         raise InputError("No score files were given: score a run first.")
     numbers = {"value": "optional"} | dict.fromkeys(REPLICATE, "whole")
-    scores = read_files(files, "score", COLUMNS, KEY, numbers)
+    scores = read_files(files, "score", COLUMNS, KEY, numbers, LONG_TABLE)
     metrics = read_metrics()
     for metric, lines in scores.groupby("metric"):
         first = lines.iloc[0]
