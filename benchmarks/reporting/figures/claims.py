@@ -50,7 +50,7 @@ COLORS = {
 MARKERS = {"": "o", "retrained": "o", "frozen": "s"}  # by utility
 
 _APART = 0.18  # lines from the middle of a row to each of its utilities
-_LETTERS = 34  # the most in a line above a panel
+_LETTERS = 26  # the most in a line above a panel
 
 
 @styled()
