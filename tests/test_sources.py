@@ -238,4 +238,4 @@ for name, data in (("brats2020", {str(tmp_path / "data")!r}), ("phantom", None))
     assert done.returncode == 0, done.stderr
     real, simulated = done.stdout.splitlines()
     assert real == "P0 P1"
-    assert simulated.startswith("Phantom_001 Phantom_002 ") and simulated.endswith(" Phantom_020")
+    assert simulated.startswith("Phantom_001 Phantom_002 ") and simulated.endswith(" Phantom_026")
