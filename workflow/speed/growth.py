@@ -30,8 +30,8 @@ FOLDERS = ("benchmarks", "methods", "profiles", "workflow")
 FRACTIONS = (7, 1, 2)
 # In their order; `prepare` of one patient, `score` of one run.
 STEPS = (
-    "find patients", "prepare", "build the DAG", "snakemake -n", "split", "begin training",
-    "tabulate", "draw", "manifest", "page", "verify", "score",
+    "find patients", "prepare", "build the DAG", "snakemake -n", "cohort", "split",
+    "begin training", "tabulate", "draw", "manifest", "page", "verify", "score",
 )  # fmt: skip
 SIZES = {"patients": (10, 100, 369), "methods": (5, 10, 20), "seeds": (1, 3, 5)}
 EXPONENTS = np.arange(1, 301) / 100  # those that are tried
