@@ -8,8 +8,11 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-COLUMNS = ("seed", "repeat", "fold")  # of tables with one row per replicate
-PATTERN = r"seed\d+(-repeat\d+)?(-fold\d+)?"  # of a replicate's name
+COLUMNS = (
+    "seed",
+    "repeat",
+    "fold",
+)  # of tables; repeat and fold are 0 where the benchmark has none
 
 
 @dataclass(frozen=True, order=True)

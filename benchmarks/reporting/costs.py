@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.cohorts import replicate
 from benchmarks.reporting.measures import COMPLETE
 from benchmarks.reporting.reading import read_files
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Row, line_up, refuse_unknown_runs
+from benchmarks.reporting.scores import REPLICATE
 
-REPLICATE = [*replicate.COLUMNS]
 COLUMNS = [
     "run", *REPLICATE, "updates", "images", "wall_seconds", "core_seconds",
     "memory_bytes", "device", "parameters",

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.cohorts import replicate
 from benchmarks.errors import InputError
 from benchmarks.reporting.reading import read_files
 from benchmarks.scoring.metric import read_metrics
 
-# What names a training of a run. Repeat and fold are 0 where the benchmark has none.
-REPLICATE = ["seed", "repeat", "fold"]
+REPLICATE = [*replicate.COLUMNS]  # what names a training of a run
 
 COLUMNS = [
     "run", *REPLICATE, "patient", "subject", "grade", "protocol", "task",

@@ -4,9 +4,10 @@ another one includes the training of that one."""
 import numpy as np
 import pandas as pd
 
-from benchmarks.reporting.costs import BLOCKS, REPLICATE, cost_table
+from benchmarks.reporting.costs import BLOCKS, cost_table
 from benchmarks.reporting.formatting import MISSING
 from benchmarks.reporting.results import Results
+from benchmarks.reporting.scores import REPLICATE
 from benchmarks.reporting.sheet import Block, BlockRow, Cell, Column, Sheet, stacked
 from benchmarks.reporting.tables._rows import (
     applying,
