@@ -6,6 +6,7 @@ Curves where the conditions differ in one number, else one line of points per me
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -31,11 +32,10 @@ from benchmarks.reporting.drawing.canvas import (
     missing,
     panels,
 )
-from benchmarks.reporting.drawing.labels import label_points
 from benchmarks.reporting.drawing.style import FONT, PAGE, PALETTE, Style, styled, styles
 from benchmarks.reporting.formatting import axis_arrow, axis_title
 from benchmarks.reporting.results import Results
-from benchmarks.reporting.rows import Row, in_order
+from benchmarks.reporting.rows import in_order
 from benchmarks.reporting.utilities import first_segmentor
 from benchmarks.scoring.metric import read_metrics
 
@@ -49,7 +49,10 @@ PANELS = [
     ("retrained", "dice", "et"),
     ("frozen", "dice", "et"),
 ]  # utility, metric and region
-LINES = {"paired": "-", "unpaired": "--", "": ":"}  # by pairing
+Stroke = str | tuple[float, tuple[float, ...]]  # a line style of Matplotlib
+LINES: dict[str, Stroke] = {"paired": "-", "unpaired": "--", "": "-."}  # by pairing
+# Of rows that no condition changes, one after the other: two floors have nearly the same grey.
+LEVELS: tuple[Stroke, ...] = (":", (0, (4, 1, 1, 1)), (0, (1, 4)), (0, (8, 2)))
 
 _ABREAST = {True: 3, False: 2}  # panels, of curves and of points
 LETTERS = 20  # of a row's name on one line
@@ -114,22 +117,23 @@ def _curves(
     """Draw the means against the number in which the conditions differ."""
     leads = pairing_leads(results)
     key = (
-        "Solid: paired methods, dashed: unpaired ones, dotted: rows that no condition changes. "
+        "Solid: paired methods, dashed: unpaired ones; level: rows that no condition changes. "
         "Above each panel: which are ahead, the means of the paired or of the unpaired methods; "
         "undecided where the 95 % interval of their difference, over the same patients and "
         "trainings, includes 0. Grey: the paired methods overtake the unpaired ones in between."
         if len(leads)
-        else "Dotted: rows that no condition changes."
+        else "Level: rows that no condition changes."
     )
-    rows = {row.run: row for row in results.whole.rows}
-    titles = {row.run: row.title for row in results.rows}
-    curves = [of[~of["row"].isin(_levels(of))] for of in frames.values()]
-    keys = {run.partition("+")[0] for of in curves for run in of["row"]}
+    drawn = {_method(run) for cells in frames.values() for run in cells["row"]}
+    methods = [row for row in in_order(results.rows) if row.run in drawn]
+    levels = {_method(run) for cells in frames.values() for run in _levels(cells)}
+    methods.sort(key=lambda row: row.run in levels)  # curves first
+    strokes = {row.run: LINES[row.pairing] for row in methods}
+    strokes |= zip(filter(levels.__contains__, list(strokes)), cycle(LEVELS), strict=False)
     handles = [
-        Line2D([], [], color=style[row.run].color, linestyle=LINES[row.pairing],
-               marker=style[row.run].marker, markersize=4, label=row.title)
-        for row in in_order(results.rows)
-        if row.run in keys
+        Line2D([], [], color=style[row.run].color, linestyle=strokes[row.run], label=row.title,
+               marker="" if row.run in levels else style[row.run].marker, markersize=4)
+        for row in methods
     ]  # fmt: skip
     columns = _ABREAST[True]
     lines = -(-len(frames) // columns)
@@ -142,7 +146,7 @@ def _curves(
         utility, metric, region = panel
         here = (leads["metric"] == metric) & (leads["region"] == region)
         lead = leads[here & (leads["utility"] == utility)]
-        _draw_curves(ax, of[of["row"] != MEAN], ordered, style, rows)
+        _draw_curves(ax, of[of["row"] != MEAN], ordered, style, strokes)
         _mark_lead(ax, lead, ordered)
         ax.set_title("\n".join(textwrap.wrap(_said(lead, ordered), letters)), loc="left")
         ax.set_ylabel(f"{_panel_title(*panel)}  {axis_arrow(metric)}")
@@ -150,12 +154,12 @@ def _curves(
     drawing.legend(handles=handles, loc="lower center", ncols=4, handlelength=2.2,
                    columnspacing=1.2, borderpad=0, borderaxespad=0,
                    bbox_to_anchor=(0.5, canvas.bottom / canvas.height))  # fmt: skip
-    finish(drawing)
-    for ax, of in zip(axes, frames.values(), strict=True):
-        heights = _levels(of)
-        named = {titles.get(run.partition("+")[0], run): at for run, at in heights.items()}
-        label_points(ax, [], [], named)
-    return drawing
+    return finish(drawing)
+
+
+def _method(run: str) -> str:
+    """Return whose row it is: behind a synthesis, that of the synthesis."""
+    return run.partition("+")[0]
 
 
 def _levels(cells: pd.DataFrame) -> dict[str, float]:
@@ -169,19 +173,20 @@ def _draw_curves(
     cells: pd.DataFrame,
     ordered: Scale,
     style: Mapping[str, Style],
-    rows: Mapping[str, Row],
+    strokes: Mapping[str, Stroke],
 ) -> None:
     ax.set_xscale("log", base=2)
     levels = _levels(cells)
     for name, height in levels.items():
-        ax.axhline(height, color=style[name].color, linestyle=LINES[""], gid=name, zorder=0)
+        stroke = strokes[_method(name)]
+        ax.axhline(height, color=style[name].color, linestyle=stroke, gid=name, zorder=0)
     for name, of in cells[~cells["row"].isin(levels)].groupby("row", sort=False):
         look, of = style[name], of.set_index("condition").reindex(list(ordered.places))
         x = list(ordered.places.values())
         ax.vlines(x, of["low"], of["high"], color=look.color, linewidth=0.8)
         ax.plot(
             x, of["mean"], color=look.color, marker=look.marker, markersize=4,
-            linestyle=LINES[rows[name].pairing], markeredgecolor="black", markeredgewidth=0.3,
+            linestyle=strokes[_method(name)], markeredgecolor="black", markeredgewidth=0.3,
             gid=name, zorder=3,
         )  # fmt: skip
     ticks = {place: ordered.labels[name] for name, place in ordered.places.items()}
