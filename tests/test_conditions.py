@@ -300,6 +300,16 @@ def test_a_run_that_failed_under_one_condition_is_named(tmp_path):
     assert "2" not in panel.get_title(loc="left"), "one side has no value there"
 
 
+def test_a_run_that_failed_under_the_benchmarks_own_settings_leaves_the_conditions_shown():
+    broken = scarcity(failed="cutgan+unet")
+    cells = by_condition(broken)
+    change = cells[(cells["row"] == MEAN) & (cells["utility"] == "retrained")]["change"]
+    assert len(change) and change.notna().all(), "the mean is over the methods that have both"
+    assert np.isnan(cell(broken, "t1ce_2", "cutgan+unet")["change"])
+    assert np.isfinite(cell(broken, "t1ce_2", "cutgan+unet")["mean"])
+    figure(broken)
+
+
 # Which benchmarks have them
 
 

@@ -183,7 +183,8 @@ def _with_changes(cells: pd.DataFrame, results: Results) -> pd.DataFrame:
     pairs = zip(cells["run"], cells["row"], strict=True)
     lines = [cells.join(_changes([change(*pair) for pair in pairs], cells.index))]
     for (condition, _), of in cells.groupby(["condition", "utility"], sort=False):
-        methods = of[(of["role"] == "method") & (of["n"] > 0) & ~of["shared"]]
+        both = of["run"].isin(values) & of["row"].isin(values)  # either may have failed
+        methods = of[(of["role"] == "method") & (of["n"] > 0) & ~of["shared"] & both]
         if condition != own and len(methods) > 1:
             found = compare(*(_mean(values, methods[name]) for name in ("run", "row")), splits)
             empty = {"run": "", "status": "", "mean": np.nan, "low": np.nan, "high": np.nan}
