@@ -25,6 +25,11 @@ from benchmarks.scoring.statistics import Comparison, compare
 
 T1CE_PATIENTS = "training.t1ce_patients"
 MEAN = "mean of the trained methods"
+_TITLES = {  # of settings on an axis
+    T1CE_PATIENTS: "training patients with T1ce",
+    "training.epochs.synthesis": "epochs of a synthesis",
+    "training.epochs.segmentation": "epochs of a segmentor",
+}
 # By utility, "" of a synthesis: the task and its columns.
 COLUMNS: dict[str, tuple[str, list[Column]]] = {
     "": ("synthesis", [("psnr", "brain"), ("ssim", "brain"), ("psnr", "et"), ("ssim", "et")]),
@@ -83,9 +88,8 @@ def scale(results: Results) -> Scale | None:
         # Where the number is unknown, it has the next place.
         numbers[name] = results.cohort.train or 2 * max(known)
         labels[name] = f"all ({results.cohort.train})" if results.cohort.train else "all"
-    title = "training patients with T1ce" if key == T1CE_PATIENTS else key
     order = sorted(numbers, key=lambda name: (numbers[name], labels[name].startswith("all")))
-    return Scale(key, title, {name: float(numbers[name]) for name in order}, labels)
+    return Scale(key, _TITLES.get(key, key), {name: float(numbers[name]) for name in order}, labels)
 
 
 def in_print(results: Results) -> list[str]:

@@ -6,6 +6,7 @@ Curves where the conditions differ in one number, else one line of points per me
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import cycle
 
 import numpy as np
@@ -71,9 +72,13 @@ def figure(results: Results) -> Figure:
     frames = {panel: of for panel, of in frames.items() if of["mean"].notna().any()}
     heading = results.cohort.heading("Scores under each condition")
     titles = {name: of.condition.title for name, of in all_results(results).items()}
-    changing = [row for of in results.conditions.values() for row in of.rows if row.condition]
+    expected = [
+        replace(row, label=f"{row.label} ({of.condition.title})")
+        for of in results.conditions.values()
+        for row in of.rows
+        if row.condition and base_run(row.run) in runs
+    ]
     drawn = {run for of in frames.values() for run in of["run"]}
-    expected = [row for row in changing if base_run(row.run) in runs]
     notes = [
         f"Protocol {results.protocol}; means over patients and trainings, with 95 % intervals. "
         "The ceiling's synthesis is the reference itself and not drawn.",
