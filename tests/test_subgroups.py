@@ -10,8 +10,8 @@ from benchmarks.reporting.scores import COLUMNS, read_scores
 from benchmarks.reporting.subgroups import (
     by_subgroup,
     et_groups,
-    et_volumes,
     subgroups,
+    true_volumes,
     with_et_groups,
 )
 from benchmarks.scoring.regions import ENHANCING, OEDEMA
@@ -92,7 +92,10 @@ def cell(results, run, subgroup, metric="dice", region="wt"):
 
 
 def test_volumes_are_in_ml(results):
-    assert et_volumes(results)["P1"] == pytest.approx(4) and et_volumes(results)["P0"] == 0
+    assert (
+        true_volumes(results, "et")["P1"] == pytest.approx(4)
+        and true_volumes(results, "et")["P0"] == 0
+    )
 
 
 def test_thirds_are_of_the_patients_that_have_any(results):
@@ -120,7 +123,9 @@ def test_scans_of_a_person_are_averaged_and_count_once():
     made = scores().assign(subject=lambda of: of["patient"].replace({"P6": "P0"}))
     known = {name: Patient(voxels) for name, (_, voxels) in PATIENTS.items()}
     once = made_up_results(made, ROWS, protocols=("strict",), patients=known)
-    assert et_volumes(once)["P0"] == pytest.approx(2.5) and len(et_volumes(once)) == 6
+    assert (
+        true_volumes(once, "et")["P0"] == pytest.approx(2.5) and len(true_volumes(once, "et")) == 6
+    )
     assert sum(len(one.subjects) for one in subgroups(once) if one.kind == "et") == 6
 
 

@@ -178,17 +178,18 @@ def by_patient(results: Results, metric: str, region: str, protocol: str) -> pd.
     A value is the mean over the replicates that have one, NaN if none has. Patients are scans here,
     for pictures; `by_subject` has what is averaged.
     """
-    values = _of(results, metric, region, protocol)
+    values = scores_of(results, metric, region, protocol)
     return _wide(results, values.groupby(["run", "patient"])["value"].mean())
 
 
 def by_subject(results: Results, metric: str, region: str, protocol: str) -> pd.DataFrame:
     """Return (subjects, runs) values as tables average them, otherwise as `by_patient` does."""
-    values = subject_values(_of(results, metric, region, protocol), "run")
+    values = subject_values(scores_of(results, metric, region, protocol), "run")
     return _wide(results, values.groupby(["run", "subject"]).mean())
 
 
-def _of(results: Results, metric: str, region: str, protocol: str) -> pd.DataFrame:
+def scores_of(results: Results, metric: str, region: str, protocol: str) -> pd.DataFrame:
+    """Return the scores of a metric and region that tables show (see `postprocessing_of`)."""
     scores = _shown(results.scores, read_metrics()[metric].task, protocol)
     return scores[(scores["metric"] == metric) & (scores["region"] == region)]
 

@@ -18,7 +18,7 @@ from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Line
 from benchmarks.reporting.utilities import frozen_lines
 from benchmarks.scoring.protocol import load_protocol
-from benchmarks.scoring.regions import ENHANCING
+from benchmarks.scoring.regions import region_mask
 
 KINDS = {"grade": "Grade", "et": "Volume of the enhancing tumour"}
 NO_ET, THIRDS = "no_et", ("smallest", "middle", "largest")
@@ -56,13 +56,15 @@ class Subgroup:
 
 
 @lru_cache(maxsize=8)
-def et_volumes(results: Results) -> pd.Series:
-    """Return the volume of the enhancing tumour by subject in ml, the mean over their scans.
+def true_volumes(results: Results, region: str) -> pd.Series:
+    """Return the volume of a region by subject in ml, the mean over their scans.
 
     It is of the truth on the benchmark's grid. The result is shared: do not write to it.
     """
     volumes = {
-        name: np.count_nonzero(patient.labels() == ENHANCING) * math.prod(patient.spacing) / 1000
+        name: np.count_nonzero(region_mask(patient.labels(), region))
+        * math.prod(patient.spacing)
+        / 1000
         for name, patient in results.patients.items()
     }
     of = pd.Series(volumes, dtype=float)
@@ -71,7 +73,7 @@ def et_volumes(results: Results) -> pd.Series:
 
 def et_groups(results: Results) -> pd.Series:
     """Return `NO_ET` or one of `THIRDS` by subject; nobody where fewer than three have any ET."""
-    volumes = et_volumes(results)
+    volumes = true_volumes(results, "et")
     # Ties are in the order of names.
     ordered = volumes[volumes > 0].sort_index().sort_values(kind="stable").index
     if len(ordered) < len(THIRDS):
@@ -105,7 +107,7 @@ def subgroups(results: Results) -> tuple[Subgroup, ...]:
     if found:
         rest = everyone - frozenset().union(*(one.subjects for one in found))
         found.append(Subgroup("grade", "unknown", _GRADES[""], rest))
-    volumes, groups = et_volumes(results), et_groups(results)
+    volumes, groups = true_volumes(results, "et"), et_groups(results)
     for name in (NO_ET, *THIRDS) if len(groups) else ():
         subjects = _of(groups, name)
         title = "no ET"

@@ -8,9 +8,9 @@ and patients alone, so all rows share their resamples. scipy.stats and scipy.spe
 to import, so functions import them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ MEANINGFUL = 0.75
 RESAMPLES = 9999
 FEWEST_ROWS = 3  # whose order can agree with another: of two it is 1 or -1, whatever the values
 _SEED = 20220411
+_FARTHEST = 64  # a share whose interval reaches farther from it has no end there
 _DIGITS = 9  # decimals to which two values count as equal: scores are stored with twelve digits
 
 
@@ -389,6 +390,79 @@ def _beats(difference: float, variances: dict[str, float], patients: int) -> flo
     if spread == 0:
         return float(0.5 + 0.5 * np.sign(difference))
     return float(ndtr(difference / spread))
+
+
+@dataclass(frozen=True)
+class Share:
+    """How far a row is on the way from one row, at 0, to another, at 1.
+
+    Attributes
+    ----------
+    pairs : number of patients for whom all three have a value.
+    trainings : number of replicates for which all three have one.
+    share : of the means over these patients.
+    low, high : its 95 % interval (see `share_of_gap`); infinite where that has no end.
+    """
+
+    pairs: int = 0
+    trainings: int = 0
+    share: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+
+
+def share_of_gap(
+    values: np.ndarray, start: np.ndarray, end: np.ndarray, splits: Sequence[int]
+) -> Share:
+    """Return the share of the difference between `start` and `end` that a row recovers.
+
+    The interval holds every share s with which the mean of `values - start - s (end - start)` may
+    be 0, that is, lies within its 95 % interval (see `mean_interval`). This is the construction of
+    Fieller (1954). So the share's interval excludes 0 where that of the difference from `start`
+    does, and 1 where that of the difference from `end` does.
+
+    Parameters
+    ----------
+    values, start, end : (replicates, patients), of the same replicates and patients. A training
+        that is the only one of its split is paired with each of the others'.
+    splits : (replicates,), the split of each.
+
+    Returns
+    -------
+    share, low and high are NaN where the 95 % interval of `end - start` is not above 0: then there
+    is no gap to recover a share of.
+    """
+    splits = np.asarray(splits)
+    values, start = _paired(values, start, splits)
+    values, end = _paired(values, end, splits)
+    start = _paired(start, values, splits)[0]
+    known = ~np.isnan(values + start + end)
+    gained, gap = (np.where(known, of - start, np.nan) for of in (values, end))
+    trainings, pairs = _present(gap, splits)[0].shape
+    if not pairs:
+        return Share()
+    if not mean_interval(np.round(gap, _DIGITS), splits)[0] > 0:
+        return Share(pairs, trainings)
+    share = float(patient_means(gained)[known.any(axis=0)].mean() / np.nanmean(patient_means(gap)))
+
+    def off(at: float, edge: int) -> float:
+        return mean_interval(np.round(gained - at * gap, _DIGITS), splits)[edge]
+
+    # A smaller share leaves a larger mean, so that its interval's lower end marks the first one.
+    low, high = (_edge(partial(off, edge=edge), share, side) for edge, side in ((0, -1), (1, 1)))
+    return Share(pairs, trainings, share, low, high)
+
+
+def _edge(off: Callable[[float], float], inside: float, side: int) -> float:
+    """Return where `off`, which falls, is 0 on a side of `inside`."""
+    from scipy.optimize import brentq
+
+    step = 0.25
+    while off(inside + side * step) * side > 0:
+        step *= 2
+        if step > _FARTHEST:
+            return side * np.inf
+    return float(brentq(off, *sorted((inside, inside + side * step)), xtol=1e-5))
 
 
 def rank_biserial(differences: np.ndarray) -> float:
