@@ -9,10 +9,8 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxpro
 
 demo: .venv/installed
 	$(BIN)/snakemake --cores $(CORES)
-	$(BIN)/snakemake --report results/report.html
-	$(BIN)/python -m workflow show
 	$(BIN)/python -m benchmarks verify results/manifest/phantom.json
-	$(BIN)/python -m benchmarks bands results/tables/phantom/scores.csv
+	$(BIN)/python -m benchmarks bands results/tables/phantom/scores.csv; verdict=$$?; $(BIN)/python -m workflow show; exit $$verdict
 
 test: .venv/installed
 	$(PYTEST)

@@ -170,7 +170,7 @@ def test_the_table_is_a_ladder_from_no_t1ce_to_the_real_one(results, tmp_path):
     assert [cell.best for cell in sheet.blocks[0].rows[1].cells[:2]] == [False, True]
     text = write_table(tmp_path, "table0_gap", results)
     check_latex(text[".tex"], 2)
-    assert "| A " in text[".md"] and "Gap in Dice ET: 0.4" in text[".md"]
+    assert "| A " in text[".md"] and "Gap in Dice ET of 10 patients: 0.4" in text[".md"]
 
 
 def test_a_gap_that_is_not_clear_is_printed_without_shares():

@@ -129,6 +129,9 @@ def _parser() -> argparse.ArgumentParser:
             default = verb.benchmark if key == "benchmark" else None
             one.add_argument(f"--{key}", default=default, help=text)
         for argument in verb.arguments:
+            if argument == "table":
+                one.add_argument(argument, nargs="?", default="", help=ARGUMENTS[argument])
+                continue
             kind = int if argument in ("seed", "repeat", "fold") else str
             default = {"repeat": {"default": 0}, "fold": {}}.get(argument, {"required": True})
             one.add_argument(f"--{argument}", type=kind, help=ARGUMENTS[argument], **default)

@@ -16,6 +16,7 @@ ARGUMENTS = {
     "repeat": "of the split, where the benchmark has several",
     "fold": "of the split, where the benchmark has folds",
     "kind": "t1ce or seg",
+    "table": "its number or name, or all; the headline if none is given",
 }
 _PATIENT, _PLACE = ("patient",), ("repeat", "fold")
 _RUN = ("run", "seed", *_PLACE)
@@ -77,7 +78,7 @@ VERBS = {
         "Record what all results were made from.", code=("benchmarks.manifest", "workflow.checks")
     ),
     "page": Verb("Write the page.", code=("benchmarks.reporting.page.*",)),
-    "show": Verb("Print the tables."),
+    "show": Verb("Print the headline, a table, or all tables.", ("table",)),
     "check": Verb("Say what a folder of patients holds; train nothing.", benchmark="brats2020"),
 }
 

@@ -1,15 +1,68 @@
-"""Print the tables."""
+"""Print the headline, one table, or all of them."""
+
+import json
+import os
+import sys
+from pathlib import Path
 
 from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
-from benchmarks.reporting.catalogue import tables
+from benchmarks.reporting import terminal
+from benchmarks.reporting.catalogue import Item, tables
 from workflow.layout import Layout
 
+HEADLINE = "table0_gap"
+ALL = "all"
 
-def run(benchmark: Benchmark) -> None:
-    """Print the tables as Markdown."""
-    for item in tables(benchmark.conditions):
-        path = Layout(benchmark.name).tables / f"{item.name}.md"
-        if not path.is_file():
-            raise InputError(f"There is no {path}. Write the tables with tabulate.")
-        print(path.read_text(encoding="utf-8"))
+
+def run(benchmark: Benchmark, table: str) -> None:
+    """Print a table by its name or number, `all`, or else the headline and what to open.
+
+    Raises
+    ------
+    InputError : there is no such table, or it was not written yet.
+    """
+    layout = Layout(benchmark.name)
+    items = {item.name: item for item in tables(benchmark.conditions)}
+    if table:
+        chosen = list(items.values()) if table == ALL else [_find(table, items)]
+        texts = [terminal.table(_read(layout, item), terminal.width()) for item in chosen]
+    else:
+        texts = [
+            terminal.headline(_read(layout, items[HEADLINE]), terminal.width()),
+            _next(layout, items),
+        ]
+    try:
+        print(terminal.plain("\n\n".join(texts), sys.stdout.encoding), flush=True)
+    except BrokenPipeError:  # as of `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _find(table: str, items: dict[str, Item]) -> Item:
+    for name, item in items.items():
+        if table in (name, name.partition("_")[0].removeprefix("table")):
+            return item
+    raise InputError(f"There is no table {table}. Write a number or one of {', '.join(items)}.")
+
+
+def _read(layout: Layout, item: Item) -> dict:
+    path = layout.tables / f"{item.name}.json"
+    if not path.is_file():
+        name = layout.tables.name
+        raise InputError(
+            f"There is no {path}. Run `snakemake` on benchmark `{name}` first, or, if all of its "
+            "runs are scored, `python -m workflow tabulate`."
+        )
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _next(layout: Layout, items: dict[str, Item]) -> str:
+    numbers = [name.partition("_")[0].removeprefix("table") for name in items]
+    page = Path(layout.page)
+    lines = {
+        "Open": page.resolve().as_uri() if page.is_file() else f"{page}, once it is written",
+        "Tables": f"{layout.tables}/ (python -m workflow show 0 ... {numbers[-1]})",
+        "Next": "your method: python -m methods new NAME   your patients: python -m workflow check "
+        "--data FOLDER",
+    }
+    return "\n".join(f"{name:8}{text}" for name, text in lines.items())

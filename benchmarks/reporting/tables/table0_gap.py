@@ -168,7 +168,7 @@ def _on_gap(results: Results, gap: Gap) -> str:
     behind = f" behind {names[gap.segmentor]}" if len(names) > 1 else ""
     between = interval(found.low, found.high, "dice").replace("–", " to ")
     text = (
-        f"Gap in {title('dice', gap.region)}{behind}: {number(found.difference, 'dice')} "
-        f"(95 % interval {between})"
+        f"Gap in {title('dice', gap.region)}{behind} of {found.pairs} patients: "
+        f"{number(found.difference, 'dice')} (95 % interval {between})"
     )
     return f"{text}." if gap.clear else f"{text}, not clearly above 0, so that no share is defined."

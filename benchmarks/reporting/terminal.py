@@ -1,0 +1,125 @@
+"""Print tables in a terminal of any width, from the JSON that `sheet` writes."""
+
+import shutil
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+
+from tabulate import tabulate
+
+from benchmarks.reporting.sheet import ARROWS, INTERVAL, PUBLISHED
+
+NARROWEST = 40  # columns; a narrower terminal breaks lines by itself
+LABEL = 30  # letters of a row's label
+# What an encoding may lack, and what is printed in its place.
+PLAIN = {"↑": "(higher)", "↓": "(lower)", "–": "-", "∞": "inf", "…": "...", "→": "->", "−": "-"}
+
+
+def width() -> int:
+    """Return how many columns the terminal has, 100 where there is none."""
+    return max(NARROWEST, shutil.get_terminal_size((100, 24)).columns)
+
+
+def plain(text: str, encoding: str) -> str:
+    """Return a text with those letters replaced that an encoding lacks."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        for letter, words in PLAIN.items():
+            text = text.replace(letter, words)
+    return text
+
+
+def table(sheet: Mapping, columns: int) -> str:
+    """Return a sheet as text of so many columns: blocks that are wider are continued below."""
+    parts = [textwrap.fill(sheet["title"], columns)]
+    for block in sheet["blocks"]:
+        heads = [f"{one['title']} {ARROWS[one['better']]}".rstrip() for one in block["columns"]]
+        lines = [line for row in block["rows"] for line in _lines(row)]
+        parts.append(textwrap.fill(block["heading"], columns))
+        parts += _grids(heads, lines, columns)
+    if sheet["notes"]:
+        parts.append("\n".join(_note(note, columns) for note in sheet["notes"]))
+    return "\n\n".join(parts)
+
+
+def headline(sheet: Mapping, columns: int) -> str:
+    """Return the first block of the gap's sheet, its first region alone, and how large the gap is.
+
+    Where there is no gap, the notes say why.
+    """
+    title = textwrap.fill(sheet["title"], columns)
+    if not sheet["blocks"]:
+        return "\n\n".join([title, *(_note(note, columns) for note in sheet["notes"])])
+    block = sheet["blocks"][0]
+    invented = len(block["columns"]) - 1 if len(block["columns"]) % 2 else None
+    places = [0, 1] if invented is None else [0, 1, invented]
+    # Without the numbers of patients, so that it fits 80 columns; the first note has them.
+    heads = [
+        block["columns"][0]["title"].partition(",")[0],
+        "share (95 % interval)",
+        "invented, ml",
+    ]
+    heads = heads[: len(places)]
+    lines = []
+    for row in block["rows"]:
+        cells = [row["cells"][place] for place in places]
+        texts = [cell["text"] for cell in cells]
+        if between := cells[1]["interval_text"]:
+            texts[1] += f"  ({between})"
+        lines.append([textwrap.shorten(row["label"], LABEL, placeholder="…"), *texts])
+    grids = "\n\n".join(_grids(heads, lines, columns, left=1))
+    return f"{title}\n\n{grids}\n{textwrap.fill(sheet['notes'][0], columns)}"
+
+
+def _lines(row: Mapping) -> Iterator[list[str]]:
+    """The printed lines of a row: published numbers and intervals get a line of their own."""
+    label = textwrap.shorten(row["label"], LABEL, placeholder="…")
+    below = {
+        PUBLISHED: [cell["published_text"] for cell in row["cells"]],
+        INTERVAL: [cell["interval_text"] for cell in row["cells"]],
+    }
+    own = [cell["text"] for cell in row["cells"]]
+    if not any(own):
+        label, own = f"{label} {PUBLISHED}", below.pop(PUBLISHED)
+    yield [label, *own]
+    for name, texts in below.items():
+        if any(texts):
+            yield [f"  {name}", *texts]
+
+
+def _grids(
+    heads: Sequence[str], lines: Sequence[Sequence[str]], columns: int, left: int = -1
+) -> list[str]:
+    """Return the columns as grids that each fit, all with the rows' labels.
+
+    `left` is the column whose texts are aligned to the left.
+    """
+    widest = zip(["", *(f"{head}  " for head in heads)], *lines, strict=True)  # as tabulate pads
+    sizes = [max(map(len, column)) for column in widest]
+    parts: list[list[int]] = [[]]
+    used = sizes[0]
+    for place, size in enumerate(sizes[1:], start=1):
+        if parts[-1] and used + 2 + size > columns:
+            parts.append([])
+            used = sizes[0]
+        parts[-1].append(place)
+        used += 2 + size
+    grids = []
+    for part in parts:
+        chosen = [[line[0], *(line[place] for place in part)] for line in lines]
+        sides = ["left" if place - 1 == left else "right" for place in part]
+        grids.append(
+            tabulate(
+                chosen,
+                headers=["", *(heads[place - 1] for place in part)],
+                tablefmt="simple",
+                disable_numparse=True,
+                colalign=("left", *sides),
+                preserve_whitespace=True,
+            )
+        )
+    return grids
+
+
+def _note(note: str, columns: int) -> str:
+    return textwrap.fill(note, columns, initial_indent="- ", subsequent_indent="  ")
