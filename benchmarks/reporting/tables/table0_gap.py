@@ -147,8 +147,8 @@ def _notes(results: Results, cells: pd.DataFrame) -> list[str]:
         "its mean volume.": not no_share,
         "Every test patient has enhancing tumour, so that none can be invented.": no_share,
         "95 % interval of a share: all shares that these patients and trainings do not exclude "
-        "(Fieller's construction with the intervals of docs/claims.md). It is not corrected for the "
-        "number of rows.": (cells["low"].notna().any()),
+        "(Fieller's construction with the intervals of docs/claims.md). It is not corrected for "
+        "the number of rows.": (cells["low"].notna().any()),
         "One training of each row: its intervals are over patients, and do not cover another "
         "training.": (cells["trainings"] <= 1).all(),
     }
