@@ -140,6 +140,7 @@ def started(verb: str) -> list[str]:
         ("manifest", ["torch", "matplotlib", "scipy.stats", "scipy.special"]),
         ("page", ["torch", "scipy.stats", "seaborn"]),
         ("show", ["numpy"]),
+        ("status", ["torch", "matplotlib"]),
     ],
 )
 def test_a_job_starts_without_what_it_does_not_use(verb, without):
@@ -167,7 +168,7 @@ def test_every_rule_names_the_environment_and_pastes_one_command():
             assert re.search(rf'shell:\s+"python -m workflow {name} ', rule), f"{path.name}: {name}"
             for part in ("log:", "message:", "benchmark:"):
                 assert part in rule, f"{path.name}: {name} has no {part}"
-    assert found == VERBS.keys() - {"show", "check"}  # which people run
+    assert found == VERBS.keys() - {"show", "status", "check"}  # which people run
 
 
 def test_gpu_rules_take_the_gpu_resource():

@@ -22,7 +22,7 @@ from repository import copy_repository
 from workflow.job_shell import IMAGE
 from workflow.verbs import VERBS
 
-JOBS = VERBS.keys() - {"ingest", "show", "check"}  # the commands that rules run
+JOBS = VERBS.keys() - {"ingest", "show", "status", "check"}  # the commands that rules run
 ONE_JOB = "results/phantom/smallest/Phantom_001/Phantom_001_t1.nii.gz"
 # A locale whose encoding is ASCII, which Python does not replace by UTF-8 of its own accord.
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}

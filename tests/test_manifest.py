@@ -696,7 +696,7 @@ def test_every_job_says_which_python_ran_it(here):
     verbs = {
         path.relative_to("results/records/mine").parts[0].removesuffix(".json") for path in jobs
     }
-    assert verbs == VERBS.keys() - {"simulate", "ingest", "draw", "show", "check"}
+    assert verbs == VERBS.keys() - {"simulate", "ingest", "draw", "show", "status", "check"}
     assert {job["python"] for job in jobs.values()} == {sys.executable}
     assert all(job["steps"] for job in jobs.values())
     assert sys.executable not in MANIFEST.read_text(encoding="utf-8")

@@ -46,6 +46,18 @@ def exclusive(path: Path, doing: str) -> Iterator[None]:
             file.truncate(0)
 
 
+def is_held(path: Path) -> bool:
+    """Return whether a process of this machine holds a lock file; where there is no file, none."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no such file, or no locks
+        return False
+    return False
+
+
 def try_lock(file: IO) -> bool:
     """Lock an open file until it is closed; False if another process holds it.
 

@@ -19,6 +19,8 @@ from workflow.stored import with_cohort
 from workflow.verbs import VERBS
 
 NOT_RUN = "it has not been run yet"
+# A process that is killed, as for want of memory, cannot report.
+BEGUN = "it has begun, but not ended; killed, out of memory, or still running"
 
 Pair = tuple[Run, Replicate]
 
@@ -80,10 +82,9 @@ def mark_failed(rows: Sequence[Row], status: Status) -> list[Row]:
 def record_failure(path: Path) -> Iterator[None]:
     """Write the reason to `path`, unless the block ends well.
 
-    A first reason is written at the start, since a process that is killed, as for want of memory,
-    cannot report.
+    A first reason is written at the start (see `BEGUN`).
     """
-    _write(path, "it has begun, but not ended; killed, out of memory, or still running")
+    _write(path, BEGUN)
     try:
         yield
     except KeyboardInterrupt:

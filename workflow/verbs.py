@@ -78,6 +78,7 @@ VERBS = {
         "Record what all results were made from.", code=("benchmarks.manifest", "workflow.checks")
     ),
     "page": Verb("Write the page.", code=("benchmarks.reporting.page.*",)),
+    "status": Verb("Say what is done, running, failed and waiting, from files alone."),
     "show": Verb("Print the headline, a table, or all tables.", ("table",)),
     "check": Verb("Say what a folder of patients holds; train nothing.", benchmark="brats2020"),
 }

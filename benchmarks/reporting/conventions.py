@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.reporting.formatting import title
+from benchmarks.reporting.marks import ARROWS
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import in_order, lined
 from benchmarks.reporting.scores import subject_values
-from benchmarks.reporting.sheet import ARROWS
 from benchmarks.scoring.conventions import BASE, Convention
 from benchmarks.scoring.metric import read_metrics
 

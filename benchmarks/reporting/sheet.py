@@ -14,8 +14,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from benchmarks.files import write_atomically
-
-PUBLISHED, INTERVAL = "(published)", "(95 % interval)"
+from benchmarks.reporting.marks import ARROWS, INTERVAL, PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,6 @@ class Cell:
     best: bool = False
     interval_text: str = ""
     published_text: str = ""
-
-
-ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tabulate import tabulate
 
-from benchmarks.reporting.sheet import ARROWS, INTERVAL, PUBLISHED
+from benchmarks.reporting.marks import ARROWS, INTERVAL, PUBLISHED
 
 NARROWEST = 40  # columns; a narrower terminal breaks lines by itself
 LABEL = 30  # letters of a row's label

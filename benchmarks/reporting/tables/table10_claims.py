@@ -22,9 +22,10 @@ from benchmarks.reporting.claims import (
     variation,
 )
 from benchmarks.reporting.formatting import MISSING, number, title
+from benchmarks.reporting.marks import ARROWS
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import marked
-from benchmarks.reporting.sheet import ARROWS, Block, BlockRow, Cell, Column, Sheet, stacked
+from benchmarks.reporting.sheet import Block, BlockRow, Cell, Column, Sheet, stacked
 from benchmarks.reporting.tables._rows import applying, block_row, notes_on_faults
 from benchmarks.scoring.metric import read_metrics
 from benchmarks.scoring.statistics import ALPHA, MEANINGFUL

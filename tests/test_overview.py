@@ -1,0 +1,109 @@
+"""`python -m workflow status`: what is done, running, failed and waiting, from files alone."""
+
+import os
+import time
+
+import pytest
+
+from benchmarks.cohorts.replicate import Replicate
+from benchmarks.config import load
+from workflow import overview as module
+from workflow.layout import Layout
+from workflow.locks import exclusive, is_held
+from workflow.overview import QUIET, overview, report
+from workflow.plan import Plan
+from workflow.status import BEGUN, Status
+
+LINE = "cutgan: epoch 3/5  step 52/52  D 0.253  GAN 0.369  NCE 5.117  more 1.000  left 0:23:14\n"
+DICE = "unet: epoch 4/6  step 52/52  cross_entropy 0.006  val_dice 0.631  left 0:00:07\n"
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Plan(load("phantom"))
+
+
+def begin(run, verb="train", text=BEGUN, log="", age=0):
+    """Write what a job leaves once it has begun, and return its folder."""
+    layout = Layout("phantom")
+    folder = layout.run(run, Replicate(0))
+    folder.path.mkdir(parents=True)
+    folder.failure(verb).write_text(text)
+    path = layout.log(verb, run, "seed0")
+    path.parent.mkdir(parents=True)
+    path.write_text(log)
+    os.utime(path, (time.time() - age,) * 2)
+    return folder
+
+
+def work(plan, run):
+    return next(work for work in overview(plan) if work.run == run)
+
+
+def test_before_anything_has_run_all_wait_for_their_first_job(plan):
+    works = overview(plan)
+    assert {work.state for work in works} == {"waiting"} and len(works) == len(plan.pairs)
+    assert work(plan, "cutgan").verb == "train" and work(plan, "copy_t1").verb == "synthesize"
+    (first, *_) = report(works, "phantom", 80)
+    assert first == f"phantom: {len(works)} runs, {len(works)} waiting."
+
+
+@pytest.mark.parametrize(
+    ("run", "log", "detail"),
+    [
+        ("cutgan", LINE, "epoch 3/5, 0:23:14 left, D 0.253, GAN 0.369, NCE 5.117"),
+        ("unet", "a\n" + DICE, "epoch 4/6, 0:00:07 left, val_dice 0.631"),
+        ("drit", "No GPU: none.\n", ""),
+    ],
+)
+def test_a_job_whose_lock_is_held_is_running(plan, run, log, detail):
+    folder = begin(run, log=log, age=2 * QUIET)
+    with exclusive(folder.lock("train"), "training"):
+        found = work(plan, run)
+    assert (found.state, found.verb, found.detail) == ("running", "train", detail)
+    assert not is_held(folder.lock("train"))
+
+
+def test_a_job_of_another_machine_is_running_while_its_log_grows(plan):
+    begin("cutgan", log=LINE, age=QUIET / 2)
+    assert work(plan, "cutgan").state == "running"
+
+
+def test_a_job_that_was_killed_has_failed(plan):
+    begin("cutgan", log=LINE, age=2 * QUIET)
+    found = work(plan, "cutgan")
+    assert found.state == "failed" and found.detail == BEGUN
+
+
+def test_a_failure_has_its_reason_and_its_log(plan):
+    begin("drit", text="drit: loss D is nan in epoch 1.")
+    lines = list(report(overview(plan), "phantom", 60))
+    assert "1 failed" in lines[0]
+    (at,) = (i for i, line in enumerate(lines) if "loss D is nan" in line)
+    assert lines[at].split()[:2] == ["drit", "train"]
+    assert lines[at + 1].strip() == "log: results/logs/phantom/train/drit/seed0.log"
+
+
+def test_a_trained_run_waits_for_its_prediction(plan):
+    record = Layout("phantom").record("train", "cutgan", "seed0")
+    record.parent.mkdir(parents=True)
+    record.touch()
+    assert work(plan, "cutgan").verb == "synthesize"
+
+
+def test_scored_runs_are_done(plan, monkeypatch):
+    checksums = Layout("phantom").input_checksums
+    checksums.parent.mkdir(parents=True)
+    checksums.touch()
+    pair = next(pair for pair in plan.pairs if pair[0].name == "cutgan")
+    monkeypatch.setattr(module, "run_status", lambda plan: Status([pair], {}))
+    assert work(plan, "cutgan").state == "done"
+    text = "\n".join(report(overview(plan), "phantom", 60))
+    assert "\ndone: cutgan" in text and max(map(len, text.split("\n"))) <= 60
+
+
+def test_replicates_are_named_where_there_are_several(plan):
+    works = overview(plan)
+    two = [*works[:1], module.Work("cutgan", Replicate(1), "done")]
+    assert "done: cutgan, seed 1" in "\n".join(report(two, "phantom", 80))
