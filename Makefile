@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxpro
 .PHONY: demo test test-fast lint slurm
 
 demo: .venv/installed
-	$(BIN)/snakemake --cores $(CORES)
+	PYTHONPATH=workflow/plugins $(BIN)/snakemake --logger progress --cores $(CORES)
 	$(BIN)/python -m benchmarks verify results/manifest/phantom.json
 	$(BIN)/python -m benchmarks bands results/tables/phantom/scores.csv; verdict=$$?; $(BIN)/python -m workflow show; exit $$verdict
 

@@ -1,0 +1,177 @@
+"""A logger for Snakemake: one line per finished piece of work, with the time that is left.
+
+`PYTHONPATH=workflow/plugins snakemake --logger progress ...`. Snakemake's own log, in
+`.snakemake/log`, keeps everything.
+"""
+
+import logging
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+# Seconds of a job of the demo on one of two busy cores. A rule's own jobs replace them as they end.
+USUAL = {
+    "simulate": 6.8, "prepare": 0.9, "train": 42.0, "synthesize": 6.6, "segment": 6.8,
+    "ingest": 5.0, "score": 2.0, "export": 0.6, "tabulate": 12.0, "draw": 29.0, "manifest": 2.0,
+    "page": 7.0,
+}  # fmt: skip
+OTHER = 0.5
+# What has been done once the last job of a rule has ended; a training has a line of its own.
+DONE = {
+    "simulate": "patients simulated", "prepare": "patients prepared", "cohort": "cohort checked",
+    "split": "splits", "synthesize": "T1ce predicted", "segment": "segmentations predicted",
+    "ingest": "predictions of others read", "score": "runs scored", "export": "runs exported",
+    "tabulate": "tables", "draw": "figures", "manifest": "manifest", "page": "page",
+}  # fmt: skip
+
+
+@dataclass
+class Job:
+    """A job that was started, at `began` seconds."""
+
+    rule: str
+    name: str
+    log: str
+    began: float
+
+
+@dataclass
+class Report:
+    """Writes the lines. Time is that of `clock`, in seconds."""
+
+    out: TextIO
+    clock: Callable[[], float] = time.monotonic
+    planned: Counter = field(default_factory=Counter)  # jobs by rule
+    ended: Counter = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # of ended jobs
+    jobs: dict[int, Job] = field(default_factory=dict)
+    failed: int = 0
+
+    def plan(self, counts: Mapping[str, int]) -> None:
+        """Say what will be done, given the number of jobs by rule."""
+        self.began = self.clock()
+        self.planned = Counter(
+            {rule: n for rule, n in counts.items() if rule not in ("all", "total")}
+        )
+        jobs, trainings = self.planned.total(), self.planned["train"]
+        of = f", {trainings} of them training{'s' * (trainings != 1)}" if trainings else ""
+        self._write(f"{jobs} job{'s' * (jobs != 1)}{of}. Details: .snakemake/log")
+
+    def start(self, number: int, rule: str, wildcards: Mapping[str, str], log: str) -> None:
+        parts = (wildcards.get(name) for name in ("run", "replicate", "patient", "kind"))
+        name = ", ".join(filter(None, parts)) or rule
+        self.jobs[number] = Job(rule, name, log, self.clock())
+
+    def end(self, number: int) -> None:
+        """Note that a job ended well, and say so if it was a training or the last of its rule."""
+        if (job := self.jobs.pop(number, None)) is None:
+            return
+        took = self.clock() - job.began
+        self.ended[job.rule] += 1
+        self.seconds[job.rule] += took
+        if job.rule == "train":
+            self._line(f"{job.name:34} {took:6.0f} s  {last_words(Path(job.log))}")
+        elif job.rule in DONE and self.ended[job.rule] == self.planned[job.rule]:
+            count = self.ended[job.rule]
+            counted = f"{count} {DONE[job.rule]}" if count > 1 else DONE[job.rule]
+            self._line(f"{counted:34} {self.seconds[job.rule]:6.0f} s")
+
+    def fail(self, number: int, rule: str, log: str) -> None:
+        """Say that a job failed, its reason and where its log is."""
+        job = self.jobs.pop(number, None) or Job(rule, rule, log, self.clock())
+        self.ended[rule] += 1
+        self.failed += 1
+        self._line(f"{job.name:34}  FAILED  {rule}")
+        if reason := failure(Path(log)):
+            self._write(f"{'':22}{reason}")
+        self._write(f"{'':22}log: {log}")
+
+    def say(self, text: str) -> None:
+        """Pass on what Snakemake says besides."""
+        self._write(text)
+
+    @property
+    def left(self) -> float:
+        """The seconds of all jobs that have not ended, one after the other."""
+        running = sum(
+            min(self.clock() - job.began, self._usual(job.rule)) for job in self.jobs.values()
+        )
+        waiting = {rule: n - self.ended[rule] for rule, n in self.planned.items()}
+        return max(0.0, sum(n * self._usual(rule) for rule, n in waiting.items()) - running)
+
+    def _usual(self, rule: str) -> float:
+        if n := self.ended[rule]:
+            return self.seconds[rule] / n
+        return USUAL.get(rule, OTHER)
+
+    def _line(self, text: str) -> None:
+        elapsed, done = self.clock() - self.began, sum(self.seconds.values())
+        share = done / (done + self.left) if done else 0.0
+        # So many jobs ran at a time until now.
+        abreast = max(1.0, done / elapsed) if elapsed else 1.0
+        minutes = self.left / abreast / 60
+        left = f"{max(1, round(minutes)):4} min left" if minutes >= 0.5 else "    almost done"
+        whole, seconds = divmod(round(elapsed), 60)
+        self._write(f"{whole:3}:{seconds:02} {100 * share:3.0f} % {left}  {text.rstrip()}")
+
+    def _write(self, text: str) -> None:
+        self.out.write(f"{text}\n")
+        self.out.flush()
+
+
+def last_words(log: Path) -> str:
+    """Return the validation Dice that the log of a training ends with, "" if it has none."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return ""
+    words = next((line.split() for line in reversed(lines) if " val_dice " in line), [])
+    return f"validation Dice {words[words.index('val_dice') + 1]}" if words else ""
+
+
+def failure(log: Path) -> str:
+    """Return the last line of a failed job's log, which is its reason; "" if there is none."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+class LogHandler(LogHandlerBase):
+    """Turns Snakemake's records into the report's lines, on standard error."""
+
+    writes_to_stream = True
+    writes_to_file = False
+    has_filter = True
+    has_formatter = True
+    needs_rulegraph = False
+
+    def __post_init__(self) -> None:
+        self.report = Report(sys.stderr)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = getattr(record, "event", None)
+        if event == LogEvent.RUN_INFO:
+            self.report.plan(record.stats)
+        elif event == LogEvent.JOB_INFO:
+            log = next(iter(record.log or ()), "")
+            self.report.start(record.jobid, record.rule_name, record.wildcards or {}, log)
+        elif event == LogEvent.JOB_FINISHED:
+            self.report.end(record.job_id)
+        elif event == LogEvent.JOB_ERROR:
+            log = next(iter(record.log or ()), "")
+            self.report.fail(record.jobid, record.rule_name, log)
+        elif event == LogEvent.ERROR or (event is None and _matters(record)):
+            self.report.say(record.getMessage())
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING or "Nothing to be done" in record.getMessage()
