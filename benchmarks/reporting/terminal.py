@@ -1,6 +1,8 @@
 """Print tables in a terminal of any width, from the JSON that `sheet` writes."""
 
+import os
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -17,6 +19,14 @@ PLAIN = {"↑": "(higher)", "↓": "(lower)", "–": "-", "∞": "inf", "…": "
 def width() -> int:
     """Return how many columns the terminal has, 100 where there is none."""
     return max(NARROWEST, shutil.get_terminal_size((100, 24)).columns)
+
+
+def write(text: str) -> None:
+    """Print a text in the letters that standard output has; end quietly if nobody reads on."""
+    try:
+        print(plain(text, sys.stdout.encoding), flush=True)
+    except BrokenPipeError:  # as of `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def plain(text: str, encoding: str) -> str:

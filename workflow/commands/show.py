@@ -1,8 +1,6 @@
 """Print the headline, one table, or all of them."""
 
 import json
-import os
-import sys
 from pathlib import Path
 
 from benchmarks.config import Benchmark
@@ -32,10 +30,7 @@ def run(benchmark: Benchmark, table: str) -> None:
             terminal.headline(_read(layout, items[HEADLINE]), terminal.width()),
             _next(layout, items),
         ]
-    try:
-        print(terminal.plain("\n\n".join(texts), sys.stdout.encoding), flush=True)
-    except BrokenPipeError:  # as of `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    terminal.write("\n\n".join(texts))
 
 
 def _find(table: str, items: dict[str, Item]) -> Item:

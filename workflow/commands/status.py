@@ -8,4 +8,5 @@ from workflow.plan import Plan
 
 def run(benchmark: Benchmark) -> None:
     """Print one line per run that is running or has failed; the others are listed by name."""
-    print("\n".join(report(overview(Plan(benchmark)), benchmark.name, terminal.width())))
+    lines = report(overview(Plan(benchmark)), benchmark.name, terminal.width())
+    terminal.write("\n".join(lines))
