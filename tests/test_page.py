@@ -435,7 +435,7 @@ def test_the_folder_is_whole_and_small(written):
     assert {"figures/ranks.png", "figures/ranks.pdf", "datatables.js"} <= names
     assert "figures/of_another_catalogue.png" not in names
     named = re.findall(r'(?:src|href)="([^"#:,]+)"', written.read_text())
-    assert len(named) == 12 and set(named) <= names
+    assert len(named) == 13 and set(named) <= names
     sizes = sum(path.stat().st_size for path in folder.glob("patients/*"))
     assert sizes < 4 * 60_000
 
@@ -1092,6 +1092,29 @@ def test_figures_load_when_they_are_looked_at(page):
     images = browser.find_elements("css selector", "#view-figures img")
     assert [one.get_attribute("loading") for one in images] == ["lazy"]
     assert browser.title.startswith("Figures – ")
+
+
+@in_chromium
+def test_a_blinded_reading_hides_names_and_saves_the_ratings(page):
+    browser = page("#reading")
+    browser.find_element("id", "reading-start").click()
+    for number in range(2 * len(PATIENTS)):
+        place = f"Picture {number + 1} of {2 * len(PATIENTS)}"
+        shown = "document.getElementById('reading-picture').dataset.shown"
+        until(browser, f"{shown} === '{number}/5'")
+        text = browser.find_element("id", "view-reading").text
+        assert place in text and not any(name in text for name in [*PATIENTS, "CUTGAN"])
+        browser.find_element("css selector", "[name=answer][value=real]").click()
+        browser.find_element("css selector", f"[name=rating][value='{number % 5 + 1}']").click()
+        browser.find_element("css selector", "#reading-form [type=submit]").click()
+    assert not browser.find_element("id", "reading-form").is_displayed()
+    assert browser.find_element("id", "reading-save").is_displayed()
+    table = pd.read_csv(io.StringIO(browser.execute_script("return ratingsText()")))
+    assert list(table) == ["order", "patient", "slice", "picture", "answer", "rating"]
+    assert sorted(table["patient"]) == sorted(2 * PATIENTS)
+    assert (table["picture"] == "real T1ce").sum() == len(PATIENTS)
+    assert set(table["picture"]) <= {"real T1ce", "cutgan", "evil"}
+    assert list(table["rating"]) == [1, 2, 3, 4, 5, 1, 2, 3]
 
 
 @in_chromium

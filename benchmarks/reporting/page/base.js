@@ -50,6 +50,7 @@ const VIEWS = {
   summary: "Summary",
   tables: "Tables",
   patients: "Patients",
+  reading: "Blinded reading",
   figures: "Figures",
   manifest: "How these numbers were made",
 };

@@ -5,6 +5,7 @@ const RESTORE = {
   summary: () => {},
   tables: restoreTables,
   patients: restorePatients,
+  reading: () => {},
   figures: () => {},
   manifest: () => {},
 };
@@ -39,5 +40,6 @@ fillKey();
 listenToPointers();
 listenToKeys();
 listenToControls();
+listenToReading();
 addEventListener("hashchange", restore);
 restore();
