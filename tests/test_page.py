@@ -1002,7 +1002,8 @@ def test_masks_show_where_they_agree_and_errors_their_sign(page):
     press(browser, "s", "0/5")
     signed = pixels(browser, f"{EVIL}: error")
     assert (signed != error).any()
-    assert (signed[0, 0] > 240).all(), "no error is white"
+    assert signed[0, 0].tolist() == [255, 0, 0], "the negative's air is too bright"
+    assert (pixels(browser, "CUTGAN: error")[0, 0] > 240).all(), "no error is white"
 
 
 @in_chromium
@@ -1013,8 +1014,10 @@ def test_the_scores_of_a_patient_are_below_the_pictures(page):
     assert re.fullmatch(
         r"P0: \d+\.\d ml tumour in the truth, \d+\.\d ml of it enhancing \(ET\)\.", caption
     )
-    assert titles(browser, table) == ["method"]
     assert column(browser, table, 0) == ["floor: copy T1", "CUTGAN", EVIL, "DRIT++"]
+    browser.execute_script("PATIENT_SCORES.push('ssim/brain'); showPatientScores()")
+    assert titles(browser, table) == ["method", "SSIM brain ↑"]
+    assert column(browser, table, 1) == ["0.970", "0.960", "0.940", "–"]
 
 
 @in_chromium
@@ -1065,6 +1068,8 @@ def test_a_narrow_screen_shows_one_method_at_a_time(page):
         browser.execute_script(f"{swipe}bubbles: true, pointerType: 'touch'}}))")
         until(browser, f"{shown} === 'CUTGAN'")
         wide = "return document.documentElement.scrollWidth"
+        assert browser.execute_script(wide) <= 390
+        page()
         assert browser.execute_script(wide) <= 390
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
