@@ -304,10 +304,10 @@ function restorePatients() {
   state.enlarged = null;
   const name = known("patient", "patient", (text) =>
     data.patients.some(({ patient }) => patient === text));
-  const found = data.patients.findIndex(({ patient }) => patient === name);
+  const place = data.patients.findIndex(({ patient }) => patient === name);
   // A table's cell names a score and no patient: its worst one.
   const worst = listed().find((number) => data.patients[number].et_ml > 0) ?? listed()[0];
-  const patient = found >= 0 ? found : visited && !asked.has("score") ? state.patient : worst;
+  const patient = place >= 0 ? place : visited && !asked.has("score") ? state.patient : worst;
   const { first, count, start } = data.patients[patient];
   const slice = known("slice", "slice", (text) =>
     /^\d+$/.test(text) && Number(text) >= first && Number(text) < first + count);

@@ -59,12 +59,12 @@ function tile(content, sheet, name) {
   const number = content.tiles[name];
   const x = (number % content.across) * content.tile[0];
   const y = Math.floor(number / content.across) * content.tile[1];
-  const made = new Uint8Array(width * height);
+  const pixels = new Uint8Array(width * height);
   for (let row = 0; row < height; row++) {
     const start = (y + row) * sheet.width + x;
-    made.set(sheet.grey.subarray(start, start + width), row * width);
+    pixels.set(sheet.grey.subarray(start, start + width), row * width);
   }
-  return made;
+  return pixels;
 }
 
 function classesOf(content, place, run) {

@@ -164,9 +164,9 @@ function rememberTable() {
 function restoreTables() {
   if (!data.tables.length) return;
   const asked = query(), problems = [];
-  const found = data.tables.find(({ name }) => name === asked.get("table"));
-  if (asked.has("table") && !found) problems.push(`There is no table “${asked.get("table")}”.`);
-  showTable(found ?? (asked.has("table") ? data.tables[0] : tables.shown));
+  const table = data.tables.find(({ name }) => name === asked.get("table"));
+  if (asked.has("table") && !table) problems.push(`There is no table “${asked.get("table")}”.`);
+  showTable(table ?? (asked.has("table") ? data.tables[0] : tables.shown));
   if (!asked.has("table")) return rememberTable();
   const { filter, grids } = tables.articles.get(tables.shown);
   const orders = new Map(grids.map((grid) => [grid, []]));

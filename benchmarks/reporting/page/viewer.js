@@ -206,13 +206,13 @@ function lanes() {
   const inputs = checked("inputs") && rows.length ? inputLanes(rows) : [];
   const references = [truthLane(rows), ...inputs];
   for (const lane of [...references, ...methods]) {
-    const found = lane.pictures.find(({ name }) => name && name === state.enlarged);
-    if (!found) continue;
+    const picked = lane.pictures.find(({ name }) => name && name === state.enlarged);
+    if (!picked) continue;
     const isTruth = lane === references[0];
-    const truth = { ...found.truth, truth: found.truth, caption: found.truth.name };
+    const truth = { ...picked.truth, truth: picked.truth, caption: picked.truth.name };
     return {
-      references: [{ ...references[0], pictures: [isTruth ? found : truth] }],
-      methods: isTruth ? [] : [{ ...lane, heading: lane.heading || "Inputs", pictures: [found] }],
+      references: [{ ...references[0], pictures: [isTruth ? picked : truth] }],
+      methods: isTruth ? [] : [{ ...lane, heading: lane.heading || "Inputs", pictures: [picked] }],
     };
   }
   state.enlarged = null;
@@ -423,10 +423,10 @@ function listenToPointers() {
       clicks = clearTimeout(clicks);
       return setWindow(FULL_WINDOW);
     }
-    const found = tiles.find((one) => one.canvas === canvas)?.name;
+    const name = tiles.find((one) => one.canvas === canvas)?.name;
     clicks = setTimeout(() => {
       clicks = undefined;
-      enlarge(state.enlarged ? null : found);
+      enlarge(state.enlarged ? null : name);
     }, DOUBLE);
   });
   addEventListener("pointercancel", () => (pressed = null));
