@@ -164,6 +164,23 @@ EVERYTHING = Sheet(
 )  # fmt: skip
 
 
+GAP = Sheet(
+    f"The gap, and what each synthesis recovers: {DESCRIPTION}.",
+    [Block("unet_retrained", "UNet, retrained. Protocol strict.",
+           [Head("Dice ET, n = 4", "higher"), Head("share ET", "higher")], [
+        BlockRow("ceiling: real T1ce", [Cell("0.8", 0.8), Cell("100 %", 1.0)], role="ceiling"),
+        BlockRow("CUTGAN", [Cell("0.6", 0.6, (0.5, 0.7), interval_text="0.5–0.7"),
+                            Cell("+50 %", 0.5, (0.2, 0.9), interval_text="20 to 90 %")],
+                 "cutgan+unet"),
+        BlockRow("no T1ce", [Cell("0.4", 0.4), Cell("0 %", 0.0)]),
+        BlockRow(EVIL, [Cell("0.3", 0.3), Cell("-20 %", -0.2, interval_text="-∞ to -5 %")]),
+        BlockRow("DRIT++", [Cell("failed"), Cell("–")], status="failed: train"),
+    ])],
+    ["Gap in Dice ET of 4 patients: 0.4."],
+    pd.DataFrame({"cohort": [DESCRIPTION]}),
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory) -> tuple[Path, Path]:
     """The folders of tables and of figures."""
@@ -173,6 +190,7 @@ def sources(tmp_path_factory) -> tuple[Path, Path]:
         if table.name in ("table2_synthesis", "table3_segmentation"):
             write_sheet(made, table.name, table.function(strict))
     write_sheet(made, "table4_cost", EVERYTHING)
+    write_sheet(made, "table0_gap", GAP)
     (made / "scores.csv").write_text("run\n")
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(figures / "ranks.png")
     (figures / "ranks.pdf").write_bytes(b"%PDF-")
@@ -249,14 +267,28 @@ def test_runs_leave_out_the_last_zeros():
     assert runs(np.full((6, 6), 2)) == "2:10"
 
 
-def test_a_patient_starts_at_the_slice_with_the_most_tumour():
+def test_a_patient_starts_at_the_slice_with_the_most_enhancing_tumour():
     patient = volumes()
     described = describe(patient)
     assert [described[key] for key in ("first", "count", "slices", "start")] == [1, 7, 9, 5]
-    voxels = (patient.scan.labels > 0).sum()
-    assert described["tumour_ml"] == pytest.approx(voxels * 27 / 1000, abs=0.01)
+    for key, classes in {"tumour_ml": (1, 2, 3), "et_ml": (3,)}.items():
+        voxels = np.isin(patient.scan.labels, classes).sum()
+        assert described[key] == pytest.approx(voxels * 27 / 1000, abs=0.01)
+    labels = patient.scan.labels.copy()
+    labels[2, 10:12, 14:16] = 3
+    labels[3:][labels[3:] == 3] = 2
+    moved = replace(patient, scan=Scan(patient.scan.images, labels))
+    assert (describe(moved)["start"], describe(moved)["et_ml"]) == (2, 0.14)
     healthy = replace(patient, scan=Scan(patient.scan.images, np.minimum(patient.scan.labels, 0)))
     assert describe(healthy)["start"] == 4
+
+
+def test_the_zoom_is_the_tumour_and_15_mm_around_it():
+    patient = volumes()
+    # The brain's box starts at row 2 and column 4; the tumour is rows and columns 7 to 17.
+    assert encode(patient)["tumour"] == [0, 0, 19, 21]
+    healthy = replace(patient, scan=Scan(patient.scan.images, np.minimum(patient.scan.labels, 0)))
+    assert encode(healthy)["tumour"] == [0, 0, 29, 37]
 
 
 def test_a_volume_without_brain_is_shown_whole():
@@ -403,7 +435,7 @@ def test_the_folder_is_whole_and_small(written):
     assert {"figures/ranks.png", "figures/ranks.pdf", "datatables.js"} <= names
     assert "figures/of_another_catalogue.png" not in names
     named = re.findall(r'(?:src|href)="([^"#:,]+)"', written.read_text())
-    assert len(named) == 5 and set(named) <= names
+    assert len(named) == 13 and set(named) <= names
     sizes = sum(path.stat().st_size for path in folder.glob("patients/*"))
     assert sizes < 4 * 60_000
 
@@ -411,12 +443,13 @@ def test_the_folder_is_whole_and_small(written):
 def test_tables_come_with_their_captions_and_without_the_cohort(written):
     data = content(written.parent / "data.js")
     assert [table["name"] for table in data["tables"]] == [
+        "table0_gap",
         "table2_synthesis",
         "table3_segmentation",
         "table4_cost",
     ]
     assert [figure["name"] for figure in data["figures"]] == ["ranks"]
-    assert data["tables"][2]["title"] == "Table IV. Everything"
+    assert data["tables"][3]["title"] == "Table IV. Everything"
     for shown in (*data["tables"], *data["figures"]):
         assert any(strong for _, strong in shown["caption"])
         assert not re.search(r"[*`]", "".join(text for text, _ in shown["caption"]))
@@ -570,6 +603,15 @@ def press(browser, key: str, shown: str):
     act(browser, f"document.body.dispatchEvent({event})", shown)
 
 
+def choose(browser, select: str, option: str):
+    browser.execute_script(
+        "const s = document.getElementById(arguments[0]); s.value = arguments[1];"
+        "s.dispatchEvent(new Event('change', {bubbles: true}))",
+        select,
+        option,
+    )
+
+
 def pixels(browser, name: str) -> np.ndarray:
     """A canvas as (rows, columns, 3) in 0..255."""
     url = browser.execute_script(
@@ -605,7 +647,7 @@ def titles(browser, table: str) -> list[str]:
 
 @in_chromium
 def test_tables_sort_and_filter(page):
-    browser = page()
+    browser = page("#tables?table=table2_synthesis")
     table = "#table2_synthesis"
     ssim = titles(browser, table).index("SSIM brain ↑")
     unsorted = column(browser, table, ssim)
@@ -622,7 +664,7 @@ def test_tables_sort_and_filter(page):
 
 @in_chromium
 def test_every_kind_of_cell_is_shown_and_sorted(page):
-    browser = page()
+    browser = page("#tables?table=table2_synthesis")
     table = "#table4_cost"
     select = "[...document.querySelectorAll('nav.picks button')].find(one => one.textContent === "
     browser.execute_script(f"{select}'Table IV. Everything').click()")
@@ -639,7 +681,9 @@ def test_every_kind_of_cell_is_shown_and_sorted(page):
         "third": ("failed", "–", "", "–", "best"),
         "fourth": ("", "", "0.1", "9", "a"),
     }
-    small = [one.text for one in browser.find_elements("css selector", f"{table} td small")]
+    small = [
+        one.text for one in browser.find_elements("css selector", f"{table} :is(th, td) small")
+    ]
     assert small == ["0.40–0.60", f"failed: {EVIL}", "quoted from the paper"]
     bold = [one.text for one in browser.find_elements("css selector", f"{table} td strong")]
     assert bold == ["0.5"]
@@ -658,7 +702,7 @@ def test_every_kind_of_cell_is_shown_and_sorted(page):
 
 @in_chromium
 def test_failed_rows_say_why_and_labels_stay_text(page):
-    browser = page()
+    browser = page("#tables?table=table2_synthesis")
     row = browser.find_element("css selector", "#table2_synthesis tr.failed")
     assert "failed: train: </script>" in row.text
     assert EVIL in column(browser, "#table2_synthesis", 0)
@@ -678,11 +722,9 @@ def test_patients_are_listed_worst_first_and_sort_by_any_score(page):
     assert column(browser, "#list", 0) == ["P1", EVIL, "P0", "P3"]
     assert column(browser, "#list", 2) == ["0.350", "0.650", "0.950", "–"]
     assert browser.find_element("id", "patient-name").text == "P1"
-    pick = "const s = document.getElementById(arguments[0]); s.value = arguments[1];"
-    pick += "s.dispatchEvent(new Event('change'))"
-    browser.execute_script(pick, "score", "strict/assd/wt")
+    choose(browser, "score", "strict/assd/wt")
     assert column(browser, "#list", 0) == ["P0", EVIL, "P1", "P3"]
-    browser.execute_script(pick, "of", "copy_t1+unet")
+    choose(browser, "of", "copy_t1+unet")
     assert column(browser, "#list", 2) == ["9.12", "6.12", "3.12", "–"]
     head(browser, "#list", 0).click()
     soon(lambda: column(browser, "#list", 0), sorted(PATIENTS))
@@ -719,6 +761,8 @@ def test_pictures_show_the_volumes_front_up_and_left_on_the_right(page):
     small = np.asarray(Image.fromarray(shown[..., 0].astype(np.uint8)).resize(true.shape[::-1]))
     assert np.abs(small - true.astype(float)).mean() < 8
     assert np.abs(small[:, ::-1] - true.astype(float)).mean() > 12
+    press(browser, "e", "0/5")
+    until(browser, "document.querySelectorAll('#columns canvas').length === 8")
     error = pixels(browser, "CUTGAN: error")
     negative = pixels(browser, f"{EVIL}: error")
     assert error.mean() < negative.mean()  # noise is a smaller error than the negative
@@ -732,23 +776,31 @@ def test_overlays_rows_and_methods_can_be_switched_off(page):
     toggle = "const b = document.querySelector(arguments[0]); b.checked = !b.checked;"
     toggle += "b.dispatchEvent(new Event('change', {bubbles: true}))"
 
-    def changed(selector: str) -> np.ndarray:
+    def changed(selector: str) -> None:
         browser.execute_script("document.getElementById('stage').dataset.shown = ''")
         browser.execute_script(toggle, selector)
         until(browser, "document.getElementById('stage').dataset.shown === '0/5'")
-        return pixels(browser, name)
 
-    without_outlines = changed("#outlines")
+    browser.execute_script(toggle, "#outlines")
+    without_outlines = pixels(browser, name)
     assert (without_outlines != with_all).any()
-    plain = changed("#predicted")
+    choose(browser, "mode", "none")
+    plain = pixels(browser, name)
     assert (plain != without_outlines).any()
     assert (plain == plain[..., :1]).all(), "FLAIR alone is grey"
     count = "return document.querySelectorAll('#columns canvas').length"
-    assert browser.execute_script(count) == 3 + 3 + 2
+    assert browser.execute_script(count) == 2 + 2 + 1, "copy T1 and the two best"
     changed("#rows [name=error]")
-    assert browser.execute_script(count) == 2 + 2 + 1
+    assert browser.execute_script(count) == 3 + 3 + 2
     changed("#methods label:nth-of-type(1) input")
-    assert browser.execute_script(count) == 2 + 1
+    assert browser.execute_script(count) == 3 + 2
+    changed("#inputs")
+    names = "return [...document.querySelectorAll('#references canvas')].map(one => one.ariaLabel)"
+    truths = ["true T1ce", "true outlines", "true classes"]
+    assert browser.execute_script(names) == [*truths, "T1", "T2", "FLAIR"]
+    press(browser, "a", "0/5")
+    press(browser, "a", "0/5")
+    browser = page("#patients?patient=P0&slice=5&method=DRIT%2B%2B")
     reason = browser.find_element("css selector", "#columns .failed .reason").text
     assert reason == f"DRIT++ has no scores: train: {EVIL}"
 
@@ -765,6 +817,309 @@ def test_the_address_leads_back_to_the_place(page):
     browser = page("#patients?patient=nobody&slice=x&score=none&of=none")
     assert browser.find_element("id", "patient-name").text == "P1"
     act(browser, "location.hash = '#patients?patient=P0&slice=3'", "0/3")
+
+
+@in_chromium
+def test_the_first_view_answers_the_question(page):
+    browser = page()
+    view = browser.find_element("id", "view-summary")
+    assert "Can T1ce be synthesised well enough to segment a glioma?" in view.text
+    assert "SIMULATED patients" in view.text
+    assert browser.find_element("id", "verdict").text == (
+        "Of 2 syntheses: 1 recovers a part of the gap, 1 is worse than no T1ce (95 % intervals)."
+    )
+    assert column(browser, "#gap", 0) == ["ceiling: real T1ce", "CUTGAN", "no T1ce", EVIL, "DRIT++"]
+    assert column(browser, "#gap", 2) == ["100 %", "+50 %", "0 %", "-20 %", "–"]
+    marks = "return [...document.querySelectorAll('#gap tbody tr')].map(row => ["
+    marks += "row.querySelectorAll('circle').length, row.querySelectorAll('.interval').length])"
+    assert browser.execute_script(marks) == [[1, 0], [1, 1], [1, 0], [1, 1], [0, 0]]
+    worst = [one.text for one in browser.find_elements("css selector", "#worst a")]
+    assert worst == ["P1", EVIL, "P0"]
+    assert browser.title.startswith("Summary – ")
+    browser.find_element("css selector", "#worst a").click()
+    until(browser, "document.getElementById('stage').dataset.shown === '1/5'")
+    assert browser.title.startswith("P1 – ")
+
+
+@in_chromium
+def test_table_sort_and_filter_are_in_the_address(page):
+    browser = page("#tables?table=table2_synthesis")
+    table = "#table2_synthesis"
+    ssim = titles(browser, table).index("SSIM brain ↑")
+    head(browser, table, ssim).click()
+    until(browser, "location.hash.includes('sort=')")
+    browser.find_element("css selector", f"{table} input[type=search]").send_keys("t")
+    until(browser, "location.hash.includes('filter=t')")
+    at, shown = browser.execute_script("return location.hash"), column(browser, table, 0)
+    assert "strict%2FSSIM+brain" in at and browser.title.startswith("Table II")
+    browser = page(at)
+    assert column(browser, table, 0) == shown
+    assert browser.execute_script("return location.hash") == at
+    browser.execute_script("location.hash = '#tables?table=table4_cost'")
+    until(browser, "document.title.startsWith('Table IV')")
+
+
+@in_chromium
+def test_a_cell_leads_to_its_patients(page):
+    browser = page("#tables?table=table2_synthesis")
+    row = "[...document.querySelectorAll('#table2_synthesis tbody tr')]"
+    row += ".find(one => one.cells[0].textContent === 'CUTGAN')"
+    links = browser.execute_script(f"return [...{row}.querySelectorAll('a')].map(a => a.hash)")
+    assert "#patients?score=strict%2Fssim%2Fbrain&of=cutgan" in links
+    browser.execute_script(f"{row}.querySelector('a').click()")
+    until(browser, "document.getElementById('stage').dataset.shown")
+    chosen = "return ['score', 'of'].map(id => document.getElementById(id).value)"
+    assert browser.execute_script(chosen) == ["strict/ssim/brain", "cutgan"]
+    assert column(browser, "#list", 2) == ["0.360", "0.660", "0.960", "–"]
+
+
+@in_chromium
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("#nowhere", "There is no view “nowhere”."),
+        ("#tables?table=table99", "There is no table “table99”."),
+        (
+            "#tables?table=table2_synthesis&sort=strict/beauty/asc",
+            "The table cannot be sorted by “strict/beauty/asc”.",
+        ),
+        ("#patients?patient=nobody", "There is no patient “nobody”."),
+        ("#patients?patient=P0&slice=99", "There is no slice “99”."),
+        ("#patients?patient=P0&slice=x", "There is no slice “x”."),
+        ("#patients?patient=P0&method=CUTGAN&method=no", "There is no method “no”."),
+        ("#patients?score=none&of=none",
+         "There is no score “none”. There is no scored run “none”."),
+        ("#patients?patient=P0&slice=3&score=strict/ssim/brain&of=mean", ""),
+    ],
+)  # fmt: skip
+def test_what_the_address_names_wrongly_is_said(page, at, said):
+    browser = page(at)
+    assert browser.find_element("id", "notice").text == said
+
+
+@in_chromium
+def test_pictures_are_large_and_zoom_to_the_tumour(page):
+    browser = page("#patients?patient=P0&slice=5")
+    widths = "return [...document.querySelectorAll('#stage canvas')].map(one => one.clientWidth)"
+    assert min(browser.execute_script(widths)) >= 200
+    press(browser, "z", "0/5")
+    until(browser, "location.hash.includes('zoom=tumour')")
+    first = "document.querySelector('#stage canvas')"
+    until(browser, f"(one => Math.abs(one.width / one.height - 19 / 21) < 0.02)({first})")
+    true = to_grey(scan().t1ce[5, 2:23, 4:23])
+    shown = pixels(browser, "true T1ce")[..., 0].astype(np.uint8)
+    small = np.asarray(Image.fromarray(shown).resize(true.shape[::-1])).astype(float)
+    assert np.abs(small - true).mean() < 8
+    browser = page(browser.execute_script("return location.hash"))
+    assert browser.find_element("id", "zoom").get_attribute("aria-pressed") == "true"
+
+
+@in_chromium
+def test_a_click_enlarges_a_picture_beside_the_truth(page):
+    from selenium.webdriver import ActionChains
+
+    browser = page("#patients?patient=P0&slice=5")
+    names = "[...document.querySelectorAll('#stage canvas')].map(one => one.ariaLabel)"
+    before = browser.execute_script(f"return {names}")
+    ActionChains(browser).click(canvas(browser, "CUTGAN: t1ce")).perform()
+    until(browser, f"{names}.join() === 'true T1ce,CUTGAN: t1ce'")
+    assert canvas(browser, "CUTGAN: t1ce").size["width"] > 400
+    press(browser, "Escape", "0/5")
+    until(browser, f"{names}.length === {len(before)}")
+    ActionChains(browser).click(canvas(browser, "CUTGAN: masks")).perform()
+    until(browser, f"{names}.join() === 'true classes,CUTGAN: masks'")
+
+
+def canvas(browser, name: str):
+    return browser.find_element("css selector", f"canvas[aria-label='{name}']")
+
+
+@in_chromium
+def test_dragging_sets_the_window_and_a_double_click_resets_it(page):
+    from selenium.webdriver import ActionChains
+
+    browser = page("#patients?patient=P0&slice=5")
+    before = pixels(browser, "true T1ce")
+    truth = canvas(browser, "true T1ce")
+    ActionChains(browser).drag_and_drop_by_offset(truth, -80, -40).perform()
+    narrow = pixels(browser, "true T1ce")
+    assert narrow.std() > before.std() and narrow.mean() > before.mean()
+    assert browser.find_element("id", "window").text == "window 1.37, level -0.31"
+    assert (pixels(browser, "CUTGAN: masks") != 0).any()
+    ActionChains(browser).double_click(truth).perform()
+    soon(lambda: bool((pixels(browser, "true T1ce") == before).all()), True)
+    assert browser.find_element("id", "window").text == ""
+    time.sleep(0.4)
+    assert len(browser.find_elements("css selector", "#stage canvas")) > 2, "nothing is enlarged"
+
+
+@in_chromium
+def test_space_shows_the_truth_in_every_picture_while_it_is_held(page):
+    browser = page("#patients?patient=P0&slice=5")
+    before = pixels(browser, "CUTGAN: t1ce")
+    key = "document.body.dispatchEvent(new KeyboardEvent(arguments[0], {key: ' ', bubbles: true}))"
+    browser.execute_script(key, "keydown")
+    assert (pixels(browser, "CUTGAN: t1ce") == pixels(browser, "true T1ce")).all()
+    assert (pixels(browser, "CUTGAN: masks") == pixels(browser, "true classes")).all()
+    browser.execute_script(key, "keyup")
+    assert (pixels(browser, "CUTGAN: t1ce") == before).all()
+    assert (before != pixels(browser, "true T1ce")).any()
+
+
+@in_chromium
+def test_every_picture_tells_its_value_below_the_pointer(page):
+    from selenium.webdriver import ActionChains
+
+    browser = page("#patients?patient=P0&slice=5")
+    ActionChains(browser).move_to_element(canvas(browser, "CUTGAN: masks")).perform()
+    read = "return [...document.querySelectorAll('#stage figure')].map(one => "
+    read += "[one.querySelector('canvas').ariaLabel, one.querySelector('output').textContent])"
+    told = dict(browser.execute_script(read))
+    # The middle of the box of rows 2 to 38 and columns 4 to 32.
+    assert float(told["true T1ce"]) == pytest.approx(scan().t1ce[5, 20, 18], abs=0.12)
+    assert float(told["floor: copy T1: t1ce"]) == pytest.approx(scan().t1[5, 20, 18], abs=0.12)
+    assert told["true classes"] == "no tumour"
+    assert browser.find_element("css selector", "#stage figure output").is_displayed()
+
+
+@in_chromium
+def test_masks_show_where_they_agree_and_errors_their_sign(page):
+    browser = page("#patients?patient=P0&slice=5")
+    choose(browser, "opacity", "1")
+    choose(browser, "mode", "agreement et")
+
+    def colors(name: str) -> set[tuple]:
+        shown = pixels(browser, name).reshape(-1, 3)
+        return {tuple(map(int, one)) for one in np.unique(shown, axis=0) if len(set(one)) > 1}
+
+    both, missed = (0x00, 0x9E, 0x73), (0xE6, 0x9F, 0x00)
+    assert colors("CUTGAN: masks") == {both}
+    assert colors("floor: copy T1: masks") == {missed}
+    press(browser, "e", "0/5")
+    until(browser, "document.querySelectorAll('#columns canvas').length === 8")
+    error = pixels(browser, f"{EVIL}: error")
+    assert len(colors("CUTGAN: error") & {(0x56, 0xB4, 0xE9)}) == 0, "no outlines on errors"
+    press(browser, "s", "0/5")
+    signed = pixels(browser, f"{EVIL}: error")
+    assert (signed != error).any()
+    assert signed[0, 0].tolist() == [255, 0, 0], "the negative's air is too bright"
+    assert (pixels(browser, "CUTGAN: error")[0, 0] > 240).all(), "no error is white"
+
+
+@in_chromium
+def test_the_scores_of_a_patient_are_below_the_pictures(page):
+    browser = page("#patients?patient=P0&slice=5")
+    table = "#patient-scores"
+    caption = browser.find_element("css selector", f"{table} caption").text
+    assert re.fullmatch(
+        r"P0: \d+\.\d ml tumour in the truth, \d+\.\d ml of it enhancing \(ET\)\.", caption
+    )
+    assert column(browser, table, 0) == ["floor: copy T1", "CUTGAN", EVIL, "DRIT++"]
+    browser.execute_script("PATIENT_SCORES.push('ssim/brain'); showPatientScores()")
+    assert titles(browser, table) == ["method", "SSIM brain ↑"]
+    assert column(browser, table, 1) == ["0.970", "0.960", "0.940", "–"]
+
+
+@in_chromium
+def test_keys_belong_to_the_control_that_has_the_focus(page):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    browser = page("#patients?patient=P0&slice=5")
+
+    def typed(focus: str, key: str):
+        browser.execute_script("document.getElementById(arguments[0]).focus()", focus)
+        ActionChains(browser).send_keys(key).perform()
+
+    typed("slice", Keys.ARROW_RIGHT)
+    until(browser, "document.getElementById('stage').dataset.shown === '0/6'")
+    typed("slice", Keys.HOME)
+    until(browser, "document.getElementById('stage').dataset.shown === '0/1'")
+    typed("slice", "z")
+    typed("zoom", "e")
+    assert "zoom" not in browser.execute_script("return location.hash")
+    assert not browser.find_elements("css selector", "canvas[aria-label$=error]")
+    typed("stage", "z")
+    until(browser, "location.hash.includes('zoom=tumour')")
+
+
+@in_chromium
+def test_methods_are_in_the_address(page):
+    browser = page("#patients?patient=P0&slice=5&method=CUTGAN&method=DRIT%2B%2B")
+    shown = "return [...document.querySelectorAll('#columns h3')].map(one => one.textContent)"
+    assert browser.execute_script(shown) == ["CUTGAN", "DRIT++"]
+    assert "method=DRIT%2B%2B" in browser.execute_script("return location.hash")
+    browser.find_element("id", "all-methods").click()
+    until(browser, "!location.hash.includes('method=')")
+    soon(lambda: browser.execute_script(shown), ["floor: copy T1", "CUTGAN", EVIL])
+
+
+@in_chromium
+def test_a_narrow_screen_shows_one_method_at_a_time(page):
+    browser = page()
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser = page("#patients?patient=P0&slice=5")
+        shown = "[...document.querySelectorAll('#columns h3')].map(one => one.textContent).join()"
+        assert browser.execute_script(f"return {shown}") == "floor: copy T1"
+        swipe = "for (const [type, x] of [['pointerdown', 300], ['pointerup', 200]]) document"
+        swipe += ".getElementById('stage').dispatchEvent(new PointerEvent(type, {clientX: x, "
+        browser.execute_script(f"{swipe}bubbles: true, pointerType: 'touch'}}))")
+        until(browser, f"{shown} === 'CUTGAN'")
+        wide = "return document.documentElement.scrollWidth"
+        assert browser.execute_script(wide) <= 390
+        page()
+        assert browser.execute_script(wide) <= 390
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@in_chromium
+def test_print_has_no_controls_and_tables_have_names(page):
+    browser = page("#tables?table=table2_synthesis")
+    grid = "#table2_synthesis table"
+    assert browser.find_elements("css selector", f"{grid} caption")
+    assert browser.find_elements("css selector", f"{grid} tbody th[scope=row]")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        shown = "return [...document.querySelectorAll(arguments[0])].filter(one => "
+        shown += "one.offsetParent).length"
+        assert browser.execute_script(shown, "button, nav, input, select") == 0
+        assert browser.execute_script(shown, grid) > 0
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@in_chromium
+def test_figures_load_when_they_are_looked_at(page):
+    browser = page("#figures")
+    images = browser.find_elements("css selector", "#view-figures img")
+    assert [one.get_attribute("loading") for one in images] == ["lazy"]
+    assert browser.title.startswith("Figures – ")
+
+
+@in_chromium
+def test_a_blinded_reading_hides_names_and_saves_the_ratings(page):
+    browser = page("#reading")
+    browser.find_element("id", "reading-start").click()
+    for number in range(2 * len(PATIENTS)):
+        place = f"Picture {number + 1} of {2 * len(PATIENTS)}"
+        shown = "document.getElementById('reading-picture').dataset.shown"
+        until(browser, f"{shown} === '{number}/5'")
+        text = browser.find_element("id", "view-reading").text
+        assert place in text and not any(name in text for name in [*PATIENTS, "CUTGAN"])
+        browser.find_element("css selector", "[name=answer][value=real]").click()
+        browser.find_element("css selector", f"[name=rating][value='{number % 5 + 1}']").click()
+        browser.find_element("css selector", "#reading-form [type=submit]").click()
+    assert not browser.find_element("id", "reading-form").is_displayed()
+    assert browser.find_element("id", "reading-save").is_displayed()
+    table = pd.read_csv(io.StringIO(browser.execute_script("return ratingsText()")))
+    assert list(table) == ["order", "patient", "slice", "picture", "answer", "rating"]
+    assert sorted(table["patient"]) == sorted(2 * PATIENTS)
+    assert (table["picture"] == "real T1ce").sum() == len(PATIENTS)
+    assert set(table["picture"]) <= {"real T1ce", "cutgan", "evil"}
+    assert list(table["rating"]) == [1, 2, 3, 4, 5, 1, 2, 3]
 
 
 @in_chromium

@@ -20,7 +20,8 @@ QUALITY = 90
 MARGIN = 2  # pixels shown around the brain
 BLOCK = 16  # side of WebP's coding squares: tiles of whole squares do not bleed into each other
 ACROSS = 8  # tiles in a row; WebP ends at 16,383 pixels a side
-# The tiles' names of the images of a Scan; page.js knows them too.
+ZOOM_MM = 15  # shown around the tumour by the viewer's zoom
+# The tiles' names of the images of a Scan; viewer.js knows them too.
 IMAGES = {"t1": "t1", "t2": "t2", "flair": "flair", "t1ce": "truth"}
 
 
@@ -53,20 +54,22 @@ def describe(volumes: Volumes) -> dict:
     """Return what the page shows of a patient before its pictures are loaded, as plain JSON.
 
     `first`, `slices` and `start` count slices of the whole volume, `count` those that are shown.
-    `start` is the first slice with the most tumour, or else the middle one.
+    `start` is the first slice with the most enhancing tumour, else with the most tumour, else the
+    middle one.
     """
     z, _, _ = _box(volumes)
     labels = volumes.scan.labels
-    tumour = region_mask(labels, "wt").sum(axis=(1, 2))[z]
-    start = int(tumour.argmax()) if tumour.any() else len(tumour) // 2
-    millilitres = float(tumour.sum() * np.prod(volumes.spacing) / 1000)
+    areas = {region: region_mask(labels, region).sum(axis=(1, 2))[z] for region in ("et", "wt")}
+    start = next((int(area.argmax()) for area in areas.values() if area.any()), None)
+    voxel_ml = float(np.prod(volumes.spacing) / 1000)
     return {
         "patient": volumes.patient,
         "first": z.start,
-        "count": len(tumour),
+        "count": z.stop - z.start,
         "slices": len(labels),
-        "start": z.start + start,
-        "tumour_ml": round(millilitres, 2),
+        "start": z.start + ((z.stop - z.start) // 2 if start is None else start),
+        "tumour_ml": round(float(areas["wt"].sum()) * voxel_ml, 2),
+        "et_ml": round(float(areas["et"].sum()) * voxel_ml, 2),
     }
 
 
@@ -76,7 +79,8 @@ def encode(volumes: Volumes) -> dict:
     `pictures` has one WebP per slice, in base64: tiles of `tile` pixels (width, height), `across`
     in a row, of which the upper left `size` pixels count. `tiles` numbers the tile of each image;
     equal images share one. Grey 0 to 255 is -1 to 1. `truth`, and `seg` by run, hold `runs` per
-    slice. `pixel` is mm along x and y.
+    slice. `pixel` is mm along x and y. `tumour` is the tumour's rectangle with `ZOOM_MM` around it
+    (left, top, right, bottom; pixels), the whole picture where there is no tumour.
     """
     box = _box(volumes)
     z, y, x = box
@@ -101,6 +105,7 @@ def encode(volumes: Volumes) -> dict:
         "tile": list(tile),
         "across": ACROSS,
         "pixel": [volumes.spacing[2], volumes.spacing[1]],
+        "tumour": _tumour_rectangle(volumes, box),
         "tiles": tiles,
         "pictures": [_webp(sheet) for sheet in sheets],
         "truth": [runs(labels) for labels in np.maximum(volumes.scan.labels[box], 0)],
@@ -119,6 +124,18 @@ def _box(volumes: Volumes) -> tuple[slice, slice, slice]:
         slice(max(0, int(side.start) - margin), min(full, int(side.stop) + margin))
         for side, full, margin in zip(tight, brain.shape, (0, MARGIN, MARGIN), strict=True)
     )
+
+
+def _tumour_rectangle(volumes: Volumes, box: tuple[slice, slice, slice]) -> list[int]:
+    tumour = region_mask(volumes.scan.labels[box], "wt").any(axis=0)
+    ends = []
+    for axis, spacing in ((1, volumes.spacing[1]), (0, volumes.spacing[2])):
+        places, around = np.flatnonzero(tumour.any(axis=axis)), round(ZOOM_MM / spacing)
+        size = tumour.shape[1 - axis]
+        first, last = (places[0], places[-1]) if len(places) else (0, size - 1)
+        ends.append((max(0, int(first) - around), min(size, int(last) + 1 + around)))
+    (top, bottom), (left, right) = ends
+    return [left, top, right, bottom]
 
 
 def to_grey(image: np.ndarray) -> np.ndarray:

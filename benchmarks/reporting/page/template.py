@@ -7,12 +7,13 @@ from pathlib import Path
 from benchmarks.errors import InputError
 
 FOLDER = Path(__file__).parent
-ASSETS = ("page.html", "page.css", "page.js")
+ASSETS = ("*.html", "*.css", "*.js")
 
 
 def page_assets() -> dict[str, bytes]:
     """Return the page's own files by name; a change of them changes every page."""
-    return {name: (FOLDER / name).read_bytes() for name in ASSETS}
+    paths = sorted(path for pattern in ASSETS for path in FOLDER.glob(pattern))
+    return {path.name: path.read_bytes() for path in paths}
 
 
 def datatables() -> dict[str, bytes]:

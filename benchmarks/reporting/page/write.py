@@ -22,6 +22,9 @@ from benchmarks.reporting.results import Results
 from benchmarks.scoring.regions import REGIONS
 
 ERROR_COLORS = "inferno"  # as in the figure of syntheses
+SIGNED_COLORS = "bwr"  # blue: too dark, white: equal, red: too bright
+# Of a predicted and a true region; three colours of Okabe and Ito that no class has.
+AGREEMENT = {"both": "#009e73", "missed": "#e69f00", "invented": "#0072b2"}
 LONG_TABLE = "scores.csv"  # all scores, beside the tables
 CLAIMS = "table10_claims"  # the page has its sentences wherever it has the table
 
@@ -52,9 +55,10 @@ def write_page(
     shell = Template(assets.pop("page.html").decode())
     for name, content in assets.items():
         write(name, content)
+    grades = results.scores.drop_duplicates("patient").set_index("patient")["grade"]
     described = []
     for number, volumes in enumerate(patients(results)):
-        described.append(describe(volumes))
+        described.append(describe(volumes) | {"grade": grades.get(volumes.patient, "")})
         write(f"patients/{number}.js", _script(f"receivePatient({number}, %s)", encode(volumes)))
     sources = {"table": tables_folder, "figure": figures_folder}
     items = catalogue_for(results.conditions)
@@ -69,6 +73,7 @@ def write_page(
     tables, figures = ([item for item in shown if item.kind == kind] for kind in sources)
     write("manifest.json", manifest.model_dump_json(indent=1).encode())
     data = {
+        "title": results.cohort.title,
         "description": results.cohort.sentence,
         "simulated": results.cohort.simulated,
         "tables": [_table(item, results, tables_folder) for item in tables],
@@ -133,7 +138,7 @@ def _spans(caption: str) -> list[tuple[str, bool]]:
 
 
 def _colors() -> dict:
-    """Return the colours of masks, outlines and errors, which are those of the figures."""
+    """Return the colours of masks, outlines and errors: those of the figures, and the viewer's."""
     # matplotlib takes most of a second to import.
     import matplotlib
     from matplotlib.colors import to_hex
@@ -142,14 +147,22 @@ def _colors() -> dict:
     from benchmarks.reporting.figures.segmentation import CLASSES
     from benchmarks.reporting.figures.synthesis import ERROR
 
-    scale = matplotlib.colormaps[ERROR_COLORS]
+    def scale(name: str) -> list[str]:
+        return [to_hex(matplotlib.colormaps[name](value)) for value in range(256)]
+
     return {
         "classes": {value: [name, color] for value, (name, color) in CLASSES.items()},
         "contours": {
             region: {"color": color, "classes": REGIONS[region].labels}
             for region, color in CONTOURS.items()
         },
-        "error": {"limit": ERROR, "colors": [to_hex(scale(value)) for value in range(256)]},
+        "agreement": AGREEMENT,
+        "regions": {region: REGIONS[region].labels for region in ("et", "tc", "wt")},
+        "error": {
+            "limit": ERROR,
+            "colors": scale(ERROR_COLORS),
+            "signed": scale(SIGNED_COLORS),
+        },
     }
 
 

@@ -1,0 +1,37 @@
+// The figures, and the record of what the numbers were made from.
+"use strict";
+
+function figureNode({ name, caption }) {
+  const pdf = `figures/${name}.pdf`;
+  const image = make("img", { src: `figures/${name}.png`, loading: "lazy",
+    alt: caption.map(([text]) => text).join("") });
+  // Figures of one column would else have much larger letters than those of two.
+  image.addEventListener("load", () => (image.style.maxWidth = `${image.naturalWidth / 2}px`));
+  return make("figure", {}, make("a", { href: pdf, title: "Open to print" }, image),
+    make("figcaption", {}, ...spans(caption), " ", make("a", { href: pdf }, `${name}.pdf`)));
+}
+
+function showFigures() {
+  byId("view-figures").append(...data.figures.map(figureNode));
+}
+
+function showManifest() {
+  const { facts, checks, failed, settings } = data.manifest;
+  const rows = Object.entries(facts).flatMap(([name, value]) =>
+    [make("dt", {}, name), make("dd", {}, value)]);
+  const list = (items) => make("ul", {}, ...items.map((item) => make("li", {}, item)));
+  byId("view-manifest").append(
+    make("h2", {}, "How these numbers were made"),
+    make("p", { class: "caption" }, `${data.description} The full record, with the checksum of every file, is in `,
+      make("a", { href: "manifest.json" }, "manifest.json"),
+      ". The command “python -m benchmarks verify” compares the files with it."),
+    make("dl", {}, ...rows),
+    make("h3", {}, "Checks"),
+    list(checks.map(({ name, holds, found, critical }) => {
+      const verdict = holds ? "holds" : critical ? "DOES NOT HOLD" : "warning, does not hold";
+      return `${verdict}: ${name}${found ? `. Found: ${found}` : ""}`;
+    })),
+    ...(failed.length ? [make("h3", {}, "Without scores"), list(failed)] : []),
+    make("h3", {}, "Settings"),
+    make("pre", {}, settings));
+}
