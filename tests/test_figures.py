@@ -12,11 +12,13 @@ import pandas as pd
 import pytest
 from made_up import AFFINE
 from made_up_scores import cost_frame, frame, made_up_results
+from matplotlib.text import Text
 
 from benchmarks.cohorts.sources import load_source
 from benchmarks.cohorts.sources.brats import find_patients
 from benchmarks.cohorts.store import Grid, Scan, StoredPatient, prepare
-from benchmarks.reporting.catalogue import figures
+from benchmarks.reporting.caption import Caption
+from benchmarks.reporting.catalogue import Item, figures
 from benchmarks.reporting.drawing.canvas import Canvas, save
 from benchmarks.reporting.drawing.labels import label_points
 from benchmarks.reporting.drawing.patients import best_median_worst, choose
@@ -48,7 +50,7 @@ FROZEN = [
 FAILED = Row("drit", "DRIT++", "method", tasks=SYNTHESIS, failure="train: loss is NaN")
 DESCRIPTION = "tiny phantom, 9 patients, 4 of them test"
 NAMES = [
-    "synthesis", "segmentation", "distributions", "ranks", "claims", "conventions",
+    "gap", "synthesis", "segmentation", "distributions", "ranks", "claims", "conventions",
     "similarity_vs_utility", "utilities", "subgroups", "training_curves", "cost_vs_quality",
     "attention",
 ]  # fmt: skip
@@ -154,8 +156,9 @@ def drawn(results):
 
 
 def said(figure):
-    """All words outside the axes, on one line."""
-    return " ".join(" ".join(text.get_text() for text in figure.texts).split())
+    """The caption and all words outside the axes, on one line."""
+    words = [figure.caption.title, figure.caption.text, *(t.get_text() for t in figure.texts)]
+    return " ".join(" ".join(words).split())
 
 
 def pixels(figure):
@@ -196,6 +199,35 @@ def test_real_patients_are_not_called_simulated():
     assert "SIMULATED" not in said(DRAW["ranks"](results_of(simulated=False)))
 
 
+def test_pictures_hold_neither_title_nor_notes_but_say_that_patients_are_simulated(drawn):
+    for name, figure in drawn.items():
+        written = [text.get_text() for text in figure.findobj(Text)]
+        assert written.count("SIMULATED") == 1, name
+        assert not any(DESCRIPTION[1:] in text for text in written), name
+        assert figure.caption.title not in " ".join(written), name
+
+
+def test_captions_are_written_beside_the_pictures(tmp_path, drawn):
+    (item,) = (item for item in figures() if item.name == "ranks")
+    paths = item.write_figure_captions(tmp_path, drawn["ranks"].caption)
+    pictures = save(drawn["ranks"], tmp_path, "ranks")
+    assert {path.name for path in (*pictures, *paths)} == set(item.files)
+    texts = {path.suffix: path.read_text() for path in paths}
+    assert texts[".md"].startswith("**Ranks of the methods. Tiny phantom, SIMULATED patients.** ")
+    assert "Floor and ceiling are not ranked." in " ".join(texts[".md"].split())
+    assert texts[".tex"].startswith(r"\caption{\textbf{Ranks of the methods.")
+    assert "95 \\% interval" in texts[".tex"]
+    assert texts[".tex"].endswith("}\n\\label{fig:ranks}\n")
+    assert texts[".rst"].startswith(item.caption) and "ranks.md" in texts[".rst"]
+
+
+def test_a_figure_without_a_canvas_has_its_docstring_as_caption(tmp_path):
+    item = Item("mine", "figure", "**Dice by volume**, 50 % of it.", ("scores",), 1)
+    item.write_figure_captions(tmp_path, None)
+    assert (tmp_path / "mine.md").read_text() == "**Dice by volume, 50 % of it.**\n"
+    assert r"50 \% of it." in (tmp_path / "mine.tex").read_text()
+
+
 def test_figures_fit_a_page_and_no_text_is_smaller_than_seven_points(drawn):
     for name, figure in drawn.items():
         assert round(figure.get_figwidth(), 2) in (3.5, 7.16), name
@@ -221,7 +253,7 @@ def test_nothing_is_written_beyond_the_edges(drawn):
 
 def test_every_panel_is_used(drawn):
     for name, figure in drawn.items():
-        assert all(ax.has_data() or ax.legend_ for ax in figure.axes), name
+        assert all(ax.has_data() or ax.legend_ or ax.texts for ax in figure.axes), name
 
 
 def test_colours_follow_from_the_rows_alone_and_are_one_per_method():
@@ -551,7 +583,7 @@ def test_a_failed_run_is_left_out_and_named(drawn):
     for name, figure in drawn.items():
         assert "Without" not in said(figure), name
     results = results_of(2, [*ROWS, FAILED])
-    for name in set(NAMES) - {"segmentation", "training_curves", "attention"}:
+    for name in set(NAMES) - {"gap", "segmentation", "training_curves", "attention"}:
         assert "(failed: train: loss is NaN): DRIT++." in said(DRAW[name](results)), name
 
 
@@ -631,7 +663,7 @@ def test_labels_cover_neither_each_other_nor_points():
     rng = np.random.default_rng(3)
     places = [tuple(place) for place in rng.uniform(0, 1, (9, 2))]
     with styled():
-        ax = Canvas(3.5, 2.9, "Title", []).axes(0.4, 0, 3, 2.8)
+        ax = Canvas(3.5, 2.9, Caption("Title")).axes(0.4, 0, 3, 2.8)
         ax.plot(*np.transpose(places), "o")
         ax.margins(0.12)
         label_points(ax, places, [f"Method {i} + UNet" for i in range(9)], {"floor": 0.5})

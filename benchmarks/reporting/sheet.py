@@ -14,6 +14,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from benchmarks.files import write_atomically
+from benchmarks.reporting.latex import escape, one_line
 
 PUBLISHED, INTERVAL = "(published)", "(95 % interval)"
 
@@ -144,7 +145,7 @@ def markdown(sheet: Sheet) -> str:
     parts = [f"# {sheet.title}"]
     for block in sheet.blocks:
         parts += [f"## {block.heading}", _markdown_grid(block)]
-    parts.append("\n".join(f"- {_one_line(note)}" for note in sheet.notes))
+    parts.append("\n".join(f"- {one_line(note)}" for note in sheet.notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -176,12 +177,8 @@ def _markdown_grid(block: Block) -> str:
 
 
 def _markdown_cell(cell: Cell) -> str:
-    text = _one_line(cell.text).replace("|", "\\|")
+    text = one_line(cell.text).replace("|", "\\|")
     return f"**{text}**" if cell.best else text
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def latex(name: str, sheet: Sheet) -> str:
@@ -193,7 +190,7 @@ def latex(name: str, sheet: Sheet) -> str:
         tables += [
             r"\begin{table}",
             r"\centering\small",
-            rf"\caption{{{_escape(f'{sheet.title} {block.heading}')}}}",
+            rf"\caption{{{escape(f'{sheet.title} {block.heading}')}}}",
             rf"\label{{tab:{name}-{block.name}}}",
             rf"\begin{{tabular}}{{l{'r' * len(block.columns)}}}",
             r"\toprule",
@@ -202,7 +199,7 @@ def latex(name: str, sheet: Sheet) -> str:
             *map(_latex_row, _printed(block)),
             r"\bottomrule",
             r"\end{tabular}",
-            *[rf"\par\footnotesize {_escape(note)}" for note in notes],
+            *[rf"\par\footnotesize {escape(note)}" for note in notes],
             r"\end{table}",
             "",
         ]
@@ -215,32 +212,5 @@ def _latex_row(cells: Sequence[Cell]) -> str:
 
 def _latex_cell(cell: Cell) -> str:
     # Braced, since a row that opens with a bracket would be read as an argument of \\.
-    text = f"{{{_escape(cell.text)}}}" if cell.text.startswith("[") else _escape(cell.text)
+    text = f"{{{escape(cell.text)}}}" if cell.text.startswith("[") else escape(cell.text)
     return rf"\textbf{{{text}}}" if cell.best else text
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "–": "--",
-    "…": r"\dots{}",
-    "∞": r"$\infty$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-}
-
-
-def _escape(text: str) -> str:
-    # LaTeX stops at a letter that its font lacks, and a failure's reason may hold any.
-    latin = (one if ord(one) < 0x250 or one in _LATEX else "?" for one in _one_line(text))
-    return "".join(_LATEX.get(one, one) for one in latin)

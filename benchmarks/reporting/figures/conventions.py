@@ -29,26 +29,25 @@ APART = 0.35  # ranks between lines of one rank: less than 1, so that they never
 def figure(results: Results) -> Figure:
     """Draw the methods' ranks under each convention."""
     results, segmentor = first_segmentor(results)
-    title = results.cohort.heading("The order of the methods under each convention")
     table = convention_table(results)
     methods = [row for row in results.rows if row.role == "method"]
     frames = {panel: _ranks(table, *panel) for panel in PANELS}
     frames = {panel: frame for panel, frame in frames.items() if len(frame) > 1}
     drawn = {run for frame in frames.values() for run in frame.index}
-    notes = [
+    caption = results.cohort.caption(
+        "The order of the methods under each convention",
         "Ranks of the means over patients among the methods, 1 is best; lines of one rank run side "
         f"by side. {BASE}: the strict protocol; each further column but paper changes one setting "
         "of it (see Table VII). A line that breaks off has no mean there.",
         missing([row for row in methods if row.tasks], drawn, "ranks"),
         segmentor,
-        results.cohort.sentence,
-    ]
+    )
     if not frames:
-        return empty(title, notes, "Fewer than two methods have scores.")
+        return empty(caption, "Fewer than two methods have scores.")
     labels = {row.run: row.label for row in results.rows}
     lines = -(-len(frames) // 2)
     most = max(len(frame) for frame in frames.values())
-    canvas = Canvas(PAGE, lines * (0.13 * most + 1.15), title, notes)
+    canvas = Canvas(PAGE, lines * (0.13 * most + 1.15), caption)
     axes = panels(canvas.arrange(), len(frames), columns=2)
     for ax, (panel, frame) in zip(axes, frames.items(), strict=True):
         _draw(ax, frame, labels, styles(results.rows))

@@ -20,7 +20,6 @@ ORDER = 6
 def figure(results: Results) -> Figure:
     """Draw one point per synthesis that is segmented; lines for the ceiling and without T1ce."""
     results, segmentor = first_segmentor(results)
-    heading = results.cohort.heading("Does similarity predict segmentation quality?")
     similarity = by_subject(results, "ssim", "et", results.protocol)
     utility = by_subject(results, "dice", "et", results.protocol)
     utility = utility.reindex(similarity.dropna(how="all").index)
@@ -36,18 +35,18 @@ def figure(results: Results) -> Figure:
                 points[row.run] = tuple(both.mean())
                 counts.add(len(both))
     n = " to ".join(str(count) for count in sorted({min(counts), max(counts)})) if counts else "0"
-    notes = [
+    caption = results.cohort.caption(
+        "Does similarity predict segmentation quality?",
         f"Protocol {results.protocol}. Means over the patients who have both values: n\xa0=\xa0{n}."
         " Dice is of the segmentor behind each synthesis, or of the run itself if it is trained "
         "jointly. Dashed: segmentation with the real T1ce, whose SSIM is 1, and without any T1ce.",
         missing(expected, points, "value of both"),
         segmentor,
-        results.cohort.sentence,
-    ]
+    )
     if not points:
         reason = "No run has both an SSIM and a Dice inside the enhancing tumour"
-        return empty(heading, notes, f"{reason} ({results.protocol}).")
-    canvas = Canvas(COLUMN, 2.9, heading, notes)
+        return empty(caption, f"{reason} ({results.protocol}).")
+    canvas = Canvas(COLUMN, 2.9, caption)
     ax = canvas.arrange().subplots()
     ceilings = [row.run for row in results.rows if row.role == "ceiling" and row.run in points]
     levels = {run: points.pop(run)[1] for run in ceilings}

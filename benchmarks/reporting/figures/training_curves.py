@@ -25,21 +25,20 @@ ORDER = 7
 @styled()
 def figure(results: Results) -> Figure:
     """Draw one panel per run: its losses on a logarithmic scale, and its validation Dice."""
-    heading = results.cohort.heading("Losses and validation Dice of every training")
     histories: dict[str, list[pd.DataFrame]] = {}
     for (run, _), history in results.histories.items():
         histories.setdefault(run, []).append(history)
     shown = [row for row in in_order(results.rows) if row.run in histories]
     every = [history for row in shown for history in histories[row.run]]
     kinds = _kinds([column for history in every for column in history])
-    notes = [
+    caption = results.cohort.caption(
+        "Losses and validation Dice of every training",
         "Losses on a logarithmic scale (left), those of one kind in one colour; values that are "
         "not positive are left out. Validation Dice, mean over regions, from 0 to 1 (black, "
         "right). Losses of different methods cannot be compared.",
-        results.cohort.sentence,
-    ]
+    )
     if not shown:
-        return empty(heading, notes, "No run has been trained.")
+        return empty(caption, "No run has been trained.")
     columns = min((5, 4), key=lambda n: -len(shown) % n) if len(shown) > 5 else len(shown)
     lines = -(-len(shown) // columns)
     styles = {
@@ -53,7 +52,7 @@ def figure(results: Results) -> Figure:
     titles = ["\n".join(textwrap.wrap(row.title, letters)) for row in shown]
     longest = max(title.count("\n") for title in titles)
     legend = 0.15 * -(-len(handles) // 7) + 0.05
-    canvas = Canvas(PAGE, (1.12 + 0.12 * longest) * lines + 0.2 + legend, heading, notes)
+    canvas = Canvas(PAGE, (1.12 + 0.12 * longest) * lines + 0.2 + legend, caption)
     drawing = canvas.arrange(spare=legend)
     axes = panels(drawing, len(shown), columns)
     for number, (ax, row) in enumerate(zip(axes, shown, strict=True)):

@@ -40,30 +40,29 @@ _APART = 0.17  # lines between the two utilities' dots of one metric
 @styled()
 def figure(results: Results) -> Figure:
     """Draw per segmentor one point per synthesis, and below or beside it the correlations."""
-    heading = results.cohort.heading("Two utilities of each synthesis, and their similarity")
     names = segmentors(results)
     points = {segmentor: _points(results, segmentor) for segmentor in names}
     names = {segmentor: name for segmentor, name in names.items() if points[segmentor]}
     expected = [row for row in results.rows if "synthesis" in row.tasks]
     drawn = {run for of in points.values() for run in of}
-    notes = [
+    caption = results.cohort.caption(
+        "Two utilities of each synthesis, and their similarity",
         f"Protocol {results.protocol}; means over patients. Retrained: the segmentor is trained on "
         "the synthesised T1ce; frozen: on the real one, and given the synthesised. Dashed: floors "
         "and ceiling; thin: equal Dice. rho: Spearman's rank correlation over the methods, floors "
         "and ceiling left out, with its 95 % interval over patients; of a similarity metric, 1 "
         "means: the more similar, the more useful.",
         missing(expected, drawn, "both utilities"),
-        results.cohort.sentence,
-    ]
+    )
     if not names:
-        return empty(heading, notes, "No synthesis has both a retrained and a frozen segmentation.")
+        return empty(caption, "No synthesis has both a retrained and a frozen segmentation.")
     found = correlations(results)
     found = found[found["aim"] == AIM]
     found = found[found.groupby(["protocol", "metric", "region"])["rho"].transform("count") > 0]
     measures = found[["protocol", "metric", "region"]].drop_duplicates()
     heights = [3.1, 0.17 * len(measures) + 0.75]
     beside = len(names) == 1
-    canvas = Canvas(PAGE, max(heights) if beside else sum(heights), heading, notes)
+    canvas = Canvas(PAGE, max(heights) if beside else sum(heights), caption)
     drawing = canvas.arrange()
     if measures.empty:
         axes = drawing.subplots(1, len(names), squeeze=False)
