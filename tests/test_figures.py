@@ -526,6 +526,13 @@ def test_similarity_vs_utility_has_one_point_per_method(drawn, results):
         "floor: T1 submitted as T1ce", "CUTGAN", "Joint net", "ceiling: real T1ce", "UNet",
     }  # fmt: skip
     assert "quality? Tiny phantom" in said(drawn["similarity_vs_utility"])
+    assert ax.get_title(loc="left") == "no rho: too few methods\n2 methods, 3 patients"
+
+
+def test_the_coefficient_of_similarity_has_its_interval_in_the_panel():
+    rows = [Row(f"m{i}", f"M{i}", "method", "joint", BOTH) for i in range(5)]
+    title = DRAW["similarity_vs_utility"](results_of(6, rows)).axes[0].get_title(loc="left")
+    assert re.fullmatch(r"rho = 1\.00 \[[\d.]+, 1\.00\]\n5 methods, 5 patients", title), title
 
 
 def test_cost_vs_quality_draws_trained_runs_as_points(drawn):
@@ -541,13 +548,14 @@ def test_cost_vs_quality_draws_trained_runs_as_points(drawn):
 def test_training_curves_have_one_panel_per_run_and_one_colour_per_kind_of_loss(drawn):
     figure = drawn["training_curves"]
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
-    assert titles == ["CUTGAN", "Joint net", "UNet"]
+    assert titles == ["CUTGAN", "Joint net", "UNet", "UNet"]
+    assert figure.axes[-1].get_ylim() == (0, 1) and len(figure.axes[-1].lines) == 2
     first = figure.axes[titles.index("CUTGAN")]
     assert len(first.lines) == 3
     assert first.lines[0].get_color() == first.lines[1].get_color() != first.lines[2].get_color()
     assert np.isnan(first.lines[2].get_ydata()[1])  # a loss of 0 has no logarithm
     keys = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert keys == ["D", "GAN", "cross_entropy", "validation Dice"]
+    assert keys == ["D", "GAN", "cross_entropy"]
 
 
 def test_attention_has_a_map_per_modality_of_the_median_patient(drawn):
@@ -621,17 +629,20 @@ def conventions_results():
     return made_up_results(frame(scores), rows)
 
 
-def test_lines_of_conventions_are_ranks():
+def test_conventions_show_ranks_as_colours_and_means_as_numbers():
     figure = DRAW["conventions"](conventions_results())
     (ax,) = figure.axes
     assert ax.get_title(loc="left") == "Dice WT ↑"
     titles = [text.get_text() for text in ax.get_xticklabels()]
     assert titles == ["strict", "slice mean", "all components"]
-    lines = {line.get_gid(): line.get_ydata() for line in ax.lines if line.get_gid()}
-    ranks = {run: [int(y) if y == y else None for y in ys] for run, ys in lines.items()}
-    assert ranks == {"e0": [1, 3, 1], "e1": [2, 2, 1], "e2": [3, 1, 1], "e3": [4, None, 4]}
-    assert len({ys[-1] for ys in lines.values()}) == 4, "a tie hides a line"
-    assert ax.yaxis_inverted()
+    (image,) = ax.images
+    ranks = np.ma.filled(image.get_array().astype(float), np.nan)
+    np.testing.assert_array_equal(ranks, [[1, 3, 1], [2, 2, 1], [3, 1, 1], [4, np.nan, 4]])
+    written = [text.get_text() for text in ax.texts]
+    assert written[:3] == ["0.800", "0.100", "0.400"]
+    assert written[-3:-1] == ["1.00", "-1.00"], "tau"
+    lines = [text.get_text() for text in ax.get_yticklabels()]
+    assert lines == ["Method 0", "Method 1", "Method 2", "Method 3", "tau"]
 
 
 def test_names_of_conventions_are_apart_and_on_the_page():
@@ -651,8 +662,8 @@ def test_names_of_conventions_are_apart_and_on_the_page():
     page = figure.bbox
     assert len(figure.axes) == 4
     for ax in figure.axes:
-        names = [text for text in ax.texts if text.get_text()]
-        assert len(names) == len(rows)
+        names = [text for text in ax.get_yticklabels() if text.get_text()]
+        assert len(names) == len(rows) + 1
         boxes = [text.get_window_extent() for text in names]
         boxes += [text.get_window_extent() for text in ax.get_xticklabels()]
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

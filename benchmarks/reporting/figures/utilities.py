@@ -5,7 +5,6 @@ every similarity metric with both, as in Table IX; all Dice inside the enhancing
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,11 +19,12 @@ from benchmarks.reporting.rows import Row
 from benchmarks.reporting.utilities import (
     UTILITIES,
     agreements,
+    coefficient,
     correlations,
     judged,
     segmentors,
 )
-from benchmarks.scoring.statistics import FEWEST_ROWS
+from benchmarks.scoring.statistics import Correlation
 
 ORDER = 6
 
@@ -116,20 +116,9 @@ def _scatter(
     ax.margins(0.1)
     dice = axis_title("dice", REGION)
     ax.set(xlabel=f"{dice}, retrained  → better", ylabel=f"{dice}, frozen  → better")
-    ax.set_title(
-        f"{name}: frozen against retrained\n{_coefficient(agreement)}", loc="left", weight="bold"
-    )
-
-
-def _coefficient(found: pd.Series) -> str:
-    """The coefficient with its interval and how many methods and patients it is of."""
-    count = int(found["patients"])
-    n = f"{found['methods']} methods, {count} patient{'' if count == 1 else 's'}"
-    if np.isnan(found["rho"]):
-        why = "too few methods" if found["methods"] < FEWEST_ROWS else "all are equal"
-        return f"no rho: {why}\n{n}"
-    between = "" if np.isnan(found["low"]) else f" [{found['low']:.2f}, {found['high']:.2f}]"
-    return f"rho = {found['rho']:.2f}{between}\n{n}"
+    found = Correlation(*agreement[["rho", "low", "high", "methods", "patients"]])
+    title = f"{name}: frozen against retrained\n{coefficient(found)}"
+    ax.set_title(title, loc="left", weight="bold")
 
 
 def _dots(ax: Axes, found: pd.DataFrame, name: str, main: str, named: bool) -> None:
