@@ -28,6 +28,7 @@ LINES = (
     (("dice", "wt"), ("dice", "et")),
     (("assd", "wt"), ("assd", "et")),
 )
+DIGITS = {"assd": 1}  # fewer than in tables, since a missed region scores hundreds of mm
 TAU = "tau"  # the last line of each panel
 
 _COLORS = "Blues_r"
@@ -78,11 +79,12 @@ def _draw(ax: Axes, cells: pd.DataFrame, labels: Mapping[str, str]) -> None:
     wide = cells.pivot_table(["rank", "mean"], "run", "title", dropna=False)
     wide = {name: wide[name].reindex(runs, columns=conventions) for name in ("rank", "mean")}
     ranks, count = wide["rank"].to_numpy(float), len(runs)
+    metric = cells["metric"].iloc[0]
     ax.imshow(ranks, cmap=_COLORS, vmin=1, vmax=1.3 * count, aspect="auto")
     middle = {"ha": "center", "va": "center_baseline"}
     for (line, column), mean in np.ndenumerate(wide["mean"].to_numpy(float)):
         dark = ranks[line, column] < 1 + _DARK * (count - 1)
-        text = number(mean, cells["metric"].iloc[0])
+        text = number(mean, metric, DIGITS.get(metric))
         ax.text(column, line, text, color="white" if dark else "black", **middle)
     for column, tau in enumerate(cells.drop_duplicates("title")["tau"]):
         ax.text(column, count, "–" if np.isnan(tau) else f"{tau:.2f}", **middle)

@@ -54,7 +54,7 @@ def figure(results: Results) -> Figure:
     titles = {row.run: textwrap.wrap(row.title, _LETTERS) for row in shown}
     lines = [-(-len(band) // ABREAST) for band in bands]
     tallest = max(map(len, titles.values()))
-    heights = [count * (1.05 + 0.12 * tallest) + 0.15 for count in lines]
+    heights = [count * (0.95 + 0.12 * tallest) + 0.15 for count in lines]
     legend = 0.15 * -(-len(handles) // 7) + 0.05
     canvas = Canvas(PAGE, sum(heights) + legend, caption)
     drawing = canvas.arrange(spare=legend)
