@@ -118,9 +118,22 @@ def write_table(folder: Path, name: str, results: Results) -> dict[str, str]:
 
 
 def check_latex(text: str, tables: int) -> None:
-    """So many tables, each row of which has a cell for each column, in ASCII."""
-    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == tables
-    for columns, body in re.findall(r"\\begin\{tabular\}\{(lr*)\}(.*?)\\end", text, re.DOTALL):
+    """So many tables, each row of which has a cell for each column, in ASCII.
+
+    A wide one is cut into parts, whose captions say so.
+    """
+    later = re.findall(r"Part (\d+) of \d+\.", text)
+    later = len(later) - later.count("1")
+    begun = re.findall(r"\\begin\{(table\*?)\}", text)
+    assert begun == re.findall(r"\\end\{(table\*?)\}", text) and len(begun) - later == tables
+    labels = re.findall(r"\\label\{(.*?)\}", text)
+    assert len(set(labels)) == len(labels) == len(begun)
+    for form, body in re.findall(
+        r"\\begin\{tabularx\}\{\\linewidth\}\{([^\n]*)\}\n(.*?)\\end\{tabularx\}", text, re.DOTALL
+    ):
+        columns = re.findall("[Xrl]", re.sub(r"\\[a-z]+", "", form))
         rows = [line for line in body.splitlines() if line.endswith(r" \\")]
-        assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns) - 1}
+        for row in rows:
+            cells = len(re.findall(r"(?<!\\)&", row)) + 1 + row.count(r"\multicolumn{2}")
+            assert cells == len(columns), row
     assert text.isascii()

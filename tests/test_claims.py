@@ -364,8 +364,7 @@ def test_the_figure_draws_every_finite_pair_with_its_verdict(results):
     assert labels == [
         "floor: T1 copied + UNet", "One + UNet", "Two + UNet", "UNet", "ceiling: Real T1ce + UNet",
     ]  # fmt: skip
-    words = " ".join(text.get_text() for text in made.texts).replace("\n", " ")
-    assert "another seed is not covered" in words
+    assert "another seed is not covered" in made.caption.text
 
 
 def test_every_verdict_has_a_colour_and_the_key_stays_on_the_page(monkeypatch, results):
@@ -420,6 +419,8 @@ def page(tmp_path_factory, results):
     write_sheet(made, "table10_claims", sheet_of("table10_claims", results))
     Image.new("L", (8, 8)).save(made / "claims.png")
     (made / "claims.pdf").write_bytes(b"%PDF-")
+    (made / "claims.md").write_text("**Claims.** A note.\n")
+    (made / "claims.tex").touch()
     return write_page(made / "page", replace(results, patients={}), manifest(), made, made)
 
 

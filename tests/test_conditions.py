@@ -193,7 +193,7 @@ def test_any_number_is_a_scale(curve):
         curve, condition=Condition("a", {"training.epochs.synthesis": 8}), conditions={"b": other}
     )
     assert scale(own).places == {"b": 2, "a": 8}
-    assert scale(own).title == "training.epochs.synthesis"
+    assert scale(own).title == "epochs of a synthesis"
 
 
 # Paired against unpaired

@@ -12,11 +12,13 @@ import pandas as pd
 import pytest
 from made_up import AFFINE
 from made_up_scores import cost_frame, frame, made_up_results
+from matplotlib.text import Text
 
 from benchmarks.cohorts.sources import load_source
 from benchmarks.cohorts.sources.brats import find_patients
 from benchmarks.cohorts.store import Grid, Scan, StoredPatient, prepare
-from benchmarks.reporting.catalogue import figures
+from benchmarks.reporting.caption import Caption
+from benchmarks.reporting.catalogue import Item, figures
 from benchmarks.reporting.drawing.canvas import Canvas, save
 from benchmarks.reporting.drawing.labels import label_points
 from benchmarks.reporting.drawing.patients import best_median_worst, choose
@@ -48,7 +50,7 @@ FROZEN = [
 FAILED = Row("drit", "DRIT++", "method", tasks=SYNTHESIS, failure="train: loss is NaN")
 DESCRIPTION = "tiny phantom, 9 patients, 4 of them test"
 NAMES = [
-    "synthesis", "segmentation", "distributions", "ranks", "claims", "conventions",
+    "gap", "synthesis", "segmentation", "distributions", "ranks", "claims", "conventions",
     "similarity_vs_utility", "utilities", "subgroups", "training_curves", "cost_vs_quality",
     "attention",
 ]  # fmt: skip
@@ -154,8 +156,9 @@ def drawn(results):
 
 
 def said(figure):
-    """All words outside the axes, on one line."""
-    return " ".join(" ".join(text.get_text() for text in figure.texts).split())
+    """The caption and all words outside the axes, on one line."""
+    words = [figure.caption.title, figure.caption.text, *(t.get_text() for t in figure.texts)]
+    return " ".join(" ".join(words).split())
 
 
 def pixels(figure):
@@ -196,6 +199,35 @@ def test_real_patients_are_not_called_simulated():
     assert "SIMULATED" not in said(DRAW["ranks"](results_of(simulated=False)))
 
 
+def test_pictures_hold_neither_title_nor_notes_but_say_that_patients_are_simulated(drawn):
+    for name, figure in drawn.items():
+        written = [text.get_text() for text in figure.findobj(Text)]
+        assert written.count("SIMULATED") == 1, name
+        assert not any(DESCRIPTION[1:] in text for text in written), name
+        assert figure.caption.title not in " ".join(written), name
+
+
+def test_captions_are_written_beside_the_pictures(tmp_path, drawn):
+    (item,) = (item for item in figures() if item.name == "ranks")
+    paths = item.write_figure_captions(tmp_path, drawn["ranks"].caption)
+    pictures = save(drawn["ranks"], tmp_path, "ranks")
+    assert {path.name for path in (*pictures, *paths)} == set(item.files)
+    texts = {path.suffix: path.read_text() for path in paths}
+    assert texts[".md"].startswith("**Ranks of the methods. Tiny phantom, SIMULATED patients.** ")
+    assert "Floor and ceiling are not ranked." in " ".join(texts[".md"].split())
+    assert texts[".tex"].startswith(r"\caption{\textbf{Ranks of the methods.")
+    assert "95 \\% interval" in texts[".tex"]
+    assert texts[".tex"].endswith("}\n\\label{fig:ranks}\n")
+    assert texts[".rst"].startswith(item.caption) and "ranks.md" in texts[".rst"]
+
+
+def test_a_figure_without_a_canvas_has_its_docstring_as_caption(tmp_path):
+    item = Item("mine", "figure", "**Dice by volume**, 50 % of it.", ("scores",), 1)
+    item.write_figure_captions(tmp_path, None)
+    assert (tmp_path / "mine.md").read_text() == "**Dice by volume, 50 % of it.**\n"
+    assert r"50 \% of it." in (tmp_path / "mine.tex").read_text()
+
+
 def test_figures_fit_a_page_and_no_text_is_smaller_than_seven_points(drawn):
     for name, figure in drawn.items():
         assert round(figure.get_figwidth(), 2) in (3.5, 7.16), name
@@ -221,7 +253,7 @@ def test_nothing_is_written_beyond_the_edges(drawn):
 
 def test_every_panel_is_used(drawn):
     for name, figure in drawn.items():
-        assert all(ax.has_data() or ax.legend_ for ax in figure.axes), name
+        assert all(ax.has_data() or ax.legend_ or ax.texts for ax in figure.axes), name
 
 
 def test_colours_follow_from_the_rows_alone_and_are_one_per_method():
@@ -494,6 +526,13 @@ def test_similarity_vs_utility_has_one_point_per_method(drawn, results):
         "floor: T1 submitted as T1ce", "CUTGAN", "Joint net", "ceiling: real T1ce", "UNet",
     }  # fmt: skip
     assert "quality? Tiny phantom" in said(drawn["similarity_vs_utility"])
+    assert ax.get_title(loc="left") == "no rho: too few methods\n2 methods, 3 patients"
+
+
+def test_the_coefficient_of_similarity_has_its_interval_in_the_panel():
+    rows = [Row(f"m{i}", f"M{i}", "method", "joint", BOTH) for i in range(5)]
+    title = DRAW["similarity_vs_utility"](results_of(6, rows)).axes[0].get_title(loc="left")
+    assert re.fullmatch(r"rho = 1\.00 \[[\d.]+, 1\.00\]\n5 methods, 5 patients", title), title
 
 
 def test_cost_vs_quality_draws_trained_runs_as_points(drawn):
@@ -509,13 +548,14 @@ def test_cost_vs_quality_draws_trained_runs_as_points(drawn):
 def test_training_curves_have_one_panel_per_run_and_one_colour_per_kind_of_loss(drawn):
     figure = drawn["training_curves"]
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
-    assert titles == ["CUTGAN", "Joint net", "UNet"]
+    assert titles == ["CUTGAN", "Joint net", "UNet", "UNet"]
+    assert figure.axes[-1].get_ylim() == (0, 1) and len(figure.axes[-1].lines) == 2
     first = figure.axes[titles.index("CUTGAN")]
     assert len(first.lines) == 3
     assert first.lines[0].get_color() == first.lines[1].get_color() != first.lines[2].get_color()
     assert np.isnan(first.lines[2].get_ydata()[1])  # a loss of 0 has no logarithm
     keys = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert keys == ["D", "GAN", "cross_entropy", "validation Dice"]
+    assert keys == ["D", "GAN", "cross_entropy"]
 
 
 def test_attention_has_a_map_per_modality_of_the_median_patient(drawn):
@@ -551,7 +591,7 @@ def test_a_failed_run_is_left_out_and_named(drawn):
     for name, figure in drawn.items():
         assert "Without" not in said(figure), name
     results = results_of(2, [*ROWS, FAILED])
-    for name in set(NAMES) - {"segmentation", "training_curves", "attention"}:
+    for name in set(NAMES) - {"gap", "segmentation", "training_curves", "attention"}:
         assert "(failed: train: loss is NaN): DRIT++." in said(DRAW[name](results)), name
 
 
@@ -589,17 +629,20 @@ def conventions_results():
     return made_up_results(frame(scores), rows)
 
 
-def test_lines_of_conventions_are_ranks():
+def test_conventions_show_ranks_as_colours_and_means_as_numbers():
     figure = DRAW["conventions"](conventions_results())
     (ax,) = figure.axes
     assert ax.get_title(loc="left") == "Dice WT ↑"
     titles = [text.get_text() for text in ax.get_xticklabels()]
     assert titles == ["strict", "slice mean", "all components"]
-    lines = {line.get_gid(): line.get_ydata() for line in ax.lines if line.get_gid()}
-    ranks = {run: [int(y) if y == y else None for y in ys] for run, ys in lines.items()}
-    assert ranks == {"e0": [1, 3, 1], "e1": [2, 2, 1], "e2": [3, 1, 1], "e3": [4, None, 4]}
-    assert len({ys[-1] for ys in lines.values()}) == 4, "a tie hides a line"
-    assert ax.yaxis_inverted()
+    (image,) = ax.images
+    ranks = np.ma.filled(image.get_array().astype(float), np.nan)
+    np.testing.assert_array_equal(ranks, [[1, 3, 1], [2, 2, 1], [3, 1, 1], [4, np.nan, 4]])
+    written = [text.get_text() for text in ax.texts]
+    assert written[:3] == ["0.800", "0.100", "0.400"]
+    assert written[-3:-1] == ["1.00", "-1.00"], "tau"
+    lines = [text.get_text() for text in ax.get_yticklabels()]
+    assert lines == ["Method 0", "Method 1", "Method 2", "Method 3", "tau"]
 
 
 def test_names_of_conventions_are_apart_and_on_the_page():
@@ -619,8 +662,8 @@ def test_names_of_conventions_are_apart_and_on_the_page():
     page = figure.bbox
     assert len(figure.axes) == 4
     for ax in figure.axes:
-        names = [text for text in ax.texts if text.get_text()]
-        assert len(names) == len(rows)
+        names = [text for text in ax.get_yticklabels() if text.get_text()]
+        assert len(names) == len(rows) + 1
         boxes = [text.get_window_extent() for text in names]
         boxes += [text.get_window_extent() for text in ax.get_xticklabels()]
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
@@ -631,7 +674,7 @@ def test_labels_cover_neither_each_other_nor_points():
     rng = np.random.default_rng(3)
     places = [tuple(place) for place in rng.uniform(0, 1, (9, 2))]
     with styled():
-        ax = Canvas(3.5, 2.9, "Title", []).axes(0.4, 0, 3, 2.8)
+        ax = Canvas(3.5, 2.9, Caption("Title")).axes(0.4, 0, 3, 2.8)
         ax.plot(*np.transpose(places), "o")
         ax.margins(0.12)
         label_points(ax, places, [f"Method {i} + UNet" for i in range(9)], {"floor": 0.5})

@@ -194,6 +194,8 @@ def sources(tmp_path_factory) -> tuple[Path, Path]:
     (made / "scores.csv").write_text("run\n")
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(figures / "ranks.png")
     (figures / "ranks.pdf").write_bytes(b"%PDF-")
+    (figures / "ranks.md").write_text("**Ranks of\nthe methods.** A note.\n")
+    (figures / "ranks.tex").touch()
     (figures / "of_another_catalogue.png").touch()
     return made, figures
 

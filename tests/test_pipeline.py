@@ -311,12 +311,13 @@ def test_every_figure_is_drawn(finished):
     folder = finished / "results/figures/tiny"
     names = {"synthesis", "segmentation", "distributions", "ranks", "training_curves"}
     names |= {"similarity_vs_utility", "attention", "cost_vs_quality", "conventions", "utilities"}
-    names |= {"claims", "subgroups"}
+    names |= {"claims", "subgroups", "gap"}
     assert {path.stem for path in folder.glob("*.png")} == names
     assert {path.stem for path in folder.glob("*.pdf")} == names
-    pictures = [path for path in folder.iterdir() if path.suffix != ".rst"]
+    pictures = [*folder.glob("*.png"), *folder.glob("*.pdf")]
     assert all(path.stat().st_size > 10_000 for path in pictures)
-    assert {path.stem for path in folder.glob("*.rst")} == names
+    for ending in ("md", "tex", "rst"):
+        assert {path.stem for path in folder.glob(f"*.{ending}")} == names
 
 
 def test_attention_is_stored_of_test_patients(finished):

@@ -2,8 +2,8 @@
 
 A table is a file `tables/<name>.py` with a function `table(results) -> Sheet`, a figure is a file
 `figures/<name>.py` with a function `figure(results) -> matplotlib.figure.Figure`. The first
-paragraph of its docstring is its caption, in Snakemake's report and on the page. Three literals
-are optional:
+paragraph of its docstring is its caption in Snakemake's report and, of a table, on the page; a
+figure drawn on a `Canvas` has a caption of its own, to be printed. Three literals are optional:
 
 `NEEDS`  a tuple of `INPUTS` that it is made from; ("scores",) by default
 `ORDER`  its place among the others; the lowest comes first
@@ -22,12 +22,16 @@ from typing import Literal
 from benchmarks.declarations import Declaration, declarations
 from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
+from benchmarks.reporting.caption import Caption
 
 FOLDER = Path(__file__).parent
 INPUTS = (
     "scores", "costs", "prediction_costs", "histories", "patients", "predictions", "attention",
 )  # fmt: skip
-ENDINGS = {"table": (".csv", ".json", ".md", ".tex", ".rst"), "figure": (".png", ".pdf", ".rst")}
+ENDINGS = {
+    "table": (".csv", ".json", ".md", ".tex", ".rst"),
+    "figure": (".png", ".pdf", ".md", ".tex", ".rst"),
+}
 
 
 @dataclass(frozen=True)
@@ -59,15 +63,28 @@ class Item:
         return [f"{self.name}{ending}" for ending in ENDINGS[self.kind]]
 
     def write_caption(self, folder: Path) -> Path:
-        """Write `<name>.rst` for Snakemake's report; that of a table also includes the table."""
-        text = self.caption + "\n"
-        if self.kind == "table":
-            # The report is written from the repository, where results have these paths.
-            text += f"\n.. include:: {folder / self.name}.md\n   :literal:\n   :encoding: utf-8\n"
-        path = folder / f"{self.name}.rst"
-        with write_atomically(path) as file:
-            file.write(text.encode())
-        return path
+        """Write `<name>.rst` for Snakemake's report, which includes `<name>.md`."""
+        # The report is written from the repository, where results have these paths.
+        included = f".. include:: {folder / self.name}.md\n   :literal:\n   :encoding: utf-8\n"
+        return _write(folder / f"{self.name}.rst", f"{self.caption}\n\n{included}")
+
+    def write_figure_captions(self, folder: Path, printed: Caption | None) -> list[Path]:
+        """Write `<name>.md` and `<name>.tex`, to be printed below the figure, and `<name>.rst`.
+
+        A figure that is not drawn on a `Canvas` has no caption of its own but its docstring's.
+        """
+        printed = printed or Caption(self.caption.replace("**", "").removesuffix("."))
+        return [
+            _write(folder / f"{self.name}.md", printed.markdown()),
+            _write(folder / f"{self.name}.tex", printed.latex(self.name)),
+            self.write_caption(folder),
+        ]
+
+
+def _write(path: Path, text: str) -> Path:
+    with write_atomically(path) as file:
+        file.write(text.encode())
+    return path
 
 
 @cache

@@ -49,11 +49,16 @@ Column = tuple[str, str]  # (metric, region)
 def columns_of(printed: Table, protocol: str) -> list[Column]:
     """Return the (metric, region) that a table of the paper shows under a protocol.
 
-    They are of the paper's metrics, or of the protocol's own where it lacks one of these.
+    They are of the paper's metrics, or of the protocol's own where it lacks one of these; under the
+    protocol `paper` in the paper's order.
     """
     rules = getattr(load_protocol(protocol), printed.task)
     metrics = printed.metrics if set(printed.metrics) <= set(rules.metrics) else rules.metrics
-    return [(metric, region) for metric in metrics for region in rules.regions]
+    columns = [(metric, region) for metric in metrics for region in rules.regions]
+    if protocol == "paper":
+        order = [*printed.rows[0].numbers()]
+        columns.sort(key=lambda column: order.index(column) if column in order else len(order))
+    return columns
 
 
 def postprocessing_of(metric: Metric, protocol: str) -> str:

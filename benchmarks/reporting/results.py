@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.cohorts.replicate import Place, Replicate
+from benchmarks.reporting.caption import Caption
 from benchmarks.reporting.published import Published
 from benchmarks.reporting.rows import Row
 from benchmarks.scoring.conventions import Convention
@@ -54,8 +55,12 @@ class Cohort:
 
     @property
     def sentence(self) -> str:
-        """The description as a sentence, with the notes, for the footers of figures."""
+        """The description as a sentence, with the notes, for captions."""
         return " ".join([f"{self.description[:1].upper()}{self.description[1:]}.", *self.notes])
+
+    def caption(self, subject: str, *notes: str) -> Caption:
+        """Return the caption of a figure about a subject, whose last note names these patients."""
+        return Caption(self.heading(subject), (*notes, self.sentence), self.simulated)
 
     def heading(self, subject: str) -> str:
         """Return the title of a figure about a subject."""

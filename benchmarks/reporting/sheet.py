@@ -5,6 +5,7 @@ Nothing reads a typeset table back: the page is made from the JSON.
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ import pandas as pd
 from tabulate import tabulate
 
 from benchmarks.files import write_atomically
+from benchmarks.reporting.latex import one_line
+from benchmarks.reporting.latex_table import PACKAGES
+from benchmarks.reporting.latex_table import table as latex_table
 from benchmarks.reporting.marks import ARROWS, INTERVAL, PUBLISHED
 
 
@@ -140,7 +144,7 @@ def markdown(sheet: Sheet) -> str:
     parts = [f"# {sheet.title}"]
     for block in sheet.blocks:
         parts += [f"## {block.heading}", _markdown_grid(block)]
-    parts.append("\n".join(f"- {_one_line(note)}" for note in sheet.notes))
+    parts.append("\n".join(f"- {one_line(note)}" for note in sheet.notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -172,71 +176,43 @@ def _markdown_grid(block: Block) -> str:
 
 
 def _markdown_cell(cell: Cell) -> str:
-    text = _one_line(cell.text).replace("|", "\\|")
+    text = one_line(cell.text).replace("|", "\\|")
     return f"**{text}**" if cell.best else text
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def latex(name: str, sheet: Sheet) -> str:
-    r"""Return the sheet as booktabs tables, one per block, to be \input; notes are in the last."""
-    tables = []
-    for block in sheet.blocks:
-        head = [Cell(""), *(Cell(column.heading) for column in block.columns)]
-        notes = sheet.notes if block is sheet.blocks[-1] else []
-        tables += [
-            r"\begin{table}",
-            r"\centering\small",
-            rf"\caption{{{_escape(f'{sheet.title} {block.heading}')}}}",
-            rf"\label{{tab:{name}-{block.name}}}",
-            rf"\begin{{tabular}}{{l{'r' * len(block.columns)}}}",
-            r"\toprule",
-            _latex_row(head),
-            r"\midrule",
-            *map(_latex_row, _printed(block)),
-            r"\bottomrule",
-            r"\end{tabular}",
-            *[rf"\par\footnotesize {_escape(note)}" for note in notes],
-            r"\end{table}",
-            "",
-        ]
-    return "\n".join(["% Needs \\usepackage{booktabs}.", *tables])
+    r"""Return the sheet as LaTeX tables, at least one per block, to be pasted or \input.
+
+    LaTeX numbers tables itself, so captions lose the number. A note whose words before the colon
+    are printed in a block, as marks are, stands below that block; others stand below the last.
+    """
+    title, _, more = _unnumbered(sheet.title).partition(". ")
+    below = {block.name: [] for block in sheet.blocks}
+    for note in sheet.notes:
+        for block in [b for b in sheet.blocks if _marks(note, b)] or sheet.blocks[-1:]:
+            below[block.name].append(note)
+    tables = [
+        latex_table(
+            f"tab:{name}-{block.name}",
+            f"{title.removesuffix('.')}. {_unnumbered(block.heading)}",
+            [column.heading for column in block.columns],
+            [(line[0].text, [(c.text, c.best) for c in line[1:]]) for line in _printed(block)],
+            [*filter(None, [more]), *below[block.name]],
+        )
+        for block in sheet.blocks
+    ]
+    return "\n".join([f"% Needs \\usepackage{{{','.join(PACKAGES)}}}.", *tables])
 
 
-def _latex_row(cells: Sequence[Cell]) -> str:
-    return " & ".join(map(_latex_cell, cells)) + r" \\"
+def _unnumbered(title: str) -> str:
+    return re.sub(r"^Table [0IVXL]+\. ", "", title)
 
 
-def _latex_cell(cell: Cell) -> str:
-    # Braced, since a row that opens with a bracket would be read as an argument of \\.
-    text = f"{{{_escape(cell.text)}}}" if cell.text.startswith("[") else _escape(cell.text)
-    return rf"\textbf{{{text}}}" if cell.best else text
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "–": "--",
-    "…": r"\dots{}",
-    "∞": r"$\infty$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-}
-
-
-def _escape(text: str) -> str:
-    # LaTeX stops at a letter that its font lacks, and a failure's reason may hold any.
-    latin = (one if ord(one) < 0x250 or one in _LATEX else "?" for one in _one_line(text))
-    return "".join(_LATEX.get(one, one) for one in latin)
+def _marks(note: str, block: Block) -> bool:
+    """Return whether a note explains what is printed in a block."""
+    mark = note.partition(":")[0]
+    texts = [cell.text for line in _printed(block) for cell in line]
+    printed = "\n".join([block.heading, *(column.title for column in block.columns), *texts])
+    if mark in ("[k]", "{k}", "(k)"):
+        return re.search(re.escape(mark).replace("k", r"\d+"), printed) is not None
+    return mark in printed

@@ -18,7 +18,7 @@ from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Line, Row, in_order, lined
 from benchmarks.scoring.metric import read_metrics
 from benchmarks.scoring.regions import REGIONS
-from benchmarks.scoring.statistics import rank_correlation
+from benchmarks.scoring.statistics import FEWEST_ROWS, Correlation, rank_correlation
 
 UTILITIES = ("retrained", "frozen")
 DICE: tuple[Column, ...] = (("dice", "wt"), ("dice", "tc"), ("dice", "et"))
@@ -162,6 +162,17 @@ def agreements(results: Results) -> pd.DataFrame:
         both = (_stacked(of, [one.by(u) for one in methods], subjects) for u in UTILITIES)
         records.append([segmentor, aim, *astuple(rank_correlation(*both))])
     return pd.DataFrame(records, columns=["segmentor", "aim", *_FOUND])
+
+
+def coefficient(found: Correlation) -> str:
+    """Return the coefficient with its interval, and how many methods and patients it is of."""
+    count = int(found.patients)
+    n = f"{found.rows} methods, {count} patient{'' if count == 1 else 's'}"
+    if np.isnan(found.rho):
+        why = "too few methods" if found.rows < FEWEST_ROWS else "all are equal"
+        return f"no rho: {why}\n{n}"
+    between = "" if np.isnan(found.low) else f" [{found.low:.2f}, {found.high:.2f}]"
+    return f"rho = {found.rho:.2f}{between}\n{n}"
 
 
 def _methods(results: Results, segmentor: str) -> list[Judged]:

@@ -11,13 +11,14 @@ from workflow.status import run_status
 
 
 def run(benchmark: Benchmark) -> list[Record]:
-    """Write every figure as PNG and PDF, and its caption; a footer names runs without scores."""
+    """Write every figure as PNG and PDF, and its caption, which names runs without scores."""
     layout, plan = Layout(benchmark.name), Plan(benchmark)
     results = read_results(benchmark)
     inputs, records = Inputs(plan, run_status(plan)), []
     for item in figures(benchmark.conditions):
-        save(item.function(results), layout.figures, item.name)
-        item.write_caption(layout.figures)
-        makes = checksums(layout.figures / name for name in item.files)
+        figure = item.function(results)
+        paths = save(figure, layout.figures, item.name)
+        captions = item.write_figure_captions(layout.figures, getattr(figure, "caption", None))
+        makes = checksums([*paths, *captions])
         records.append(Record(f"draw {item.name}", inputs.of(item), makes))
     return records

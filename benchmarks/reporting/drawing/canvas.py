@@ -1,4 +1,7 @@
-"""A figure's page: title, body and footer, and the files that it is written to."""
+"""A figure's page, and the files that it is written to.
+
+Title and notes are its caption, in files of their own: journals set them as text.
+"""
 
 import io
 import textwrap
@@ -10,7 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
 
 from benchmarks.files import write_atomically
-from benchmarks.reporting.drawing.style import COLUMN, FONT, styled
+from benchmarks.reporting.caption import Caption
+from benchmarks.reporting.drawing.style import COLUMN, styled
 from benchmarks.reporting.rows import Row
 
 # By file ending, what matplotlib must leave out so that the same figure gives the same bytes.
@@ -18,33 +22,35 @@ _UNDATED = {
     ".png": {"Software": None},
     ".pdf": {"Creator": None, "Producer": None, "CreationDate": None},
 }
-_LINE, _HEADING = 0.125, 0.16  # inches from one line of text to the next
-_MARGIN = 0.05  # inches
-_BOLD = 1.12  # how much wider than others bold letters are
+SIMULATED = "SIMULATED"  # the mark in pictures of simulated patients
+_LINE = 0.125  # inches from one line of text to the next
+_EDGE, _MARGIN = 0.03, 0.05  # inches
+
+
+class CaptionedFigure(Figure):
+    """A figure with its caption, which is written beside it and not into it."""
+
+    caption: Caption
 
 
 class Canvas:
-    """A figure with a title above and a footer of `notes` below its body.
+    """A figure of one body; that of simulated patients says so above it.
 
-    Width and height are of the body, in inches; empty notes are left out. `top` and `bottom` are
-    the ends of the body, in inches from the figure's lower edge.
+    Width and height are of the body, in inches. `top` and `bottom` are the ends of the body, in
+    inches from the figure's lower edge.
     """
 
-    def __init__(self, width: float, height: float, title: str, notes: Sequence[str]) -> None:
-        heading = textwrap.wrap(title, letters_in(width, _BOLD * (FONT + 1)))
-        words = " ".join(filter(None, notes))
-        footer = textwrap.wrap(words, letters_in(width, FONT), break_on_hyphens=False)
+    def __init__(self, width: float, height: float, caption: Caption) -> None:
         self.width = width
-        self.bottom = _LINE * len(footer) + 2 * _MARGIN
+        self.bottom = _EDGE
         self.top = self.bottom + height
-        self.height = self.top + _HEADING * len(heading) + _MARGIN
-        self.figure = Figure(figsize=(width, self.height))
+        self.height = self.top + (_LINE if caption.simulated else 0) + _EDGE
+        self.figure = CaptionedFigure(figsize=(width, self.height))
+        self.figure.caption = caption
         FigureCanvasAgg(self.figure)  # without pyplot, which would keep every figure in memory
-        self._write(heading, self.height - _MARGIN, va="top", weight="bold", size=FONT + 1)
-        self._write(footer, _MARGIN, va="bottom", color="0.25", linespacing=1.15)
-
-    def _write(self, lines: Sequence[str], y: float, **style) -> None:
-        self.figure.text(_MARGIN / self.width, y / self.height, "\n".join(lines), **style)
+        if caption.simulated:
+            x, y = 1 - _MARGIN / width, 1 - _EDGE / self.height
+            self.figure.text(x, y, SIMULATED, ha="right", va="top", weight="bold", color="0.35")
 
     def arrange(self, spare: float = 0) -> Figure:
         """Return the figure, whose axes fill the body but for `spare` inches at its lower edge."""
@@ -72,9 +78,9 @@ def letters_in(width: float, size: float) -> int:
     return int((width - 2 * _MARGIN) * 72 / (0.545 * size))
 
 
-def empty(title: str, notes: Sequence[str], reason: str) -> Figure:
+def empty(caption: Caption, reason: str) -> Figure:
     """Return a figure that says why nothing is drawn."""
-    canvas = Canvas(COLUMN, 0.7, title, notes)
+    canvas = Canvas(COLUMN, 0.7, caption)
     axes = canvas.axes(0, 0, COLUMN, 0.7)
     axes.set_axis_off()
     axes.text(0.5, 0.5, textwrap.fill(reason, 55), ha="center", va="center")

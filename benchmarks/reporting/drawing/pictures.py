@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Patch
 
+from benchmarks.reporting.caption import Caption
 from benchmarks.reporting.drawing.canvas import Canvas, letters_in
 from benchmarks.reporting.drawing.patients import Slice
 from benchmarks.reporting.drawing.style import FONT, PAGE
@@ -46,8 +47,7 @@ class PictureGrid:
 
     def __init__(
         self,
-        title: str,
-        notes: Sequence[str],
+        caption: Caption,
         slices: Sequence[Slice],
         headings: Sequence[Sequence[str]],
         depth: int = 1,
@@ -71,7 +71,7 @@ class PictureGrid:
         self.block = lines * self.picture + 0.06 + self.repeated * sum(self.above)
         # Inches from the body's upper edge to the keys.
         self.key = len(slices) * self.block + (not self.repeated) * sum(self.above) + 0.02
-        self.canvas = Canvas(PAGE, self.key + _KEY, title, notes)
+        self.canvas = Canvas(PAGE, self.key + _KEY, caption)
         self.figure = self.canvas.figure
         for row, name in enumerate(written):
             middle = (self._top(row, 0) + self._top(row, lines - 1) + self.side_of_picture) / 2

@@ -31,7 +31,6 @@ ORDER = 9
 @styled()
 def figure(results: Results) -> Figure:
     """Draw the weight of each modality beside that modality's image."""
-    heading = results.cohort.heading("Attention over the modalities")
     chosen, rule = choose(results, "dice", "et")
     medians = [patient for patient, word in chosen.items() if word == "median"]
     place = "the median" if medians else "the first"
@@ -42,19 +41,19 @@ def figure(results: Results) -> Figure:
             shown = [read_slice(results.patients[patient], z) for z in attention.slices]
             slices += [replace(one, name=f"{row.title}\n{one.name}") for one in shown]
             maps += [*attention.weights]  # (modalities, h, w), which sum to 1
-    notes = [
+    caption = results.cohort.caption(
+        "Attention over the modalities",
         "Weights that the trained networks give to the modalities at each place; they sum to 1. "
         "Outlined: whole tumour (WT) and enhancing tumour (ET); on the weights WT and, in grey, "
         f"the brain. {ORIENTATION}",
         f"Patient: {place} of {rule.rpartition(' of ')[2]}. Slices at a quarter, a half and three "
         "quarters of the tumour's height.",
-        results.cohort.sentence,
-    ]
+    )
     if not maps:
-        return empty(heading, notes, "No run has attention weights.")
+        return empty(caption, "No run has attention weights.")
     count = len(maps[0])
     pairs = [(name, f"weight of {name}") for name in TITLES.values()]
-    grid = PictureGrid(heading, notes, slices, [[TITLES["t1ce"], *chain(*pairs[:count])]])
+    grid = PictureGrid(caption, slices, [[TITLES["t1ce"], *chain(*pairs[:count])]])
     scale = {"cmap": "cividis", "norm": Normalize(0, 1)}
     for line, (one, weights) in enumerate(zip(slices, maps, strict=True)):
         ax = grid.axes(line, 0, 0)

@@ -57,13 +57,13 @@ _LETTERS = 26  # the most in a line above a panel
 def figure(results: Results) -> Figure:
     """Draw one band of panels per task: one line per row, one mark with its interval per pair."""
     pairs = claims(results)
-    heading = results.cohort.heading("Which differences may be claimed?")
     drawn, segmentor = first_segmentor(results)
     bands = [band for task in DRAWN if (band := _columns(results, task))]
     lines = [_lines(drawn, band) for band in bands]
     runs = {run for column in chain(*bands) for run in column.runs}
     expected = [row for row in drawn.whole.rows if row.tasks]
-    notes = [
+    caption = results.cohort.caption(
+        "Which differences may be claimed?",
         f"Protocol {results.protocol}. Mark: mean of the row less that of the row above the panel, "
         "over the patients whom both have; bar: its 95 % interval. The colour is the verdict of "
         "Table X, which corrects p for all pairs of rows.",
@@ -76,12 +76,11 @@ def figure(results: Results) -> Figure:
         _on_trainings(pairs),
         missing(expected, runs, "scores"),
         segmentor,
-        results.cohort.sentence,
-    ]
+    )
     if pairs.empty:
-        return empty(heading, notes, "Fewer than two rows have scores.")
+        return empty(caption, "Fewer than two rows have scores.")
     heights = [0.155 * len(of) + 0.7 for of in lines]
-    canvas = Canvas(PAGE, sum(heights) + 0.2, heading, notes)
+    canvas = Canvas(PAGE, sum(heights) + 0.2, caption)
     blocks = np.atleast_1d(canvas.arrange(0.2).subfigures(len(bands), 1, height_ratios=heights))
     for block, band, of in zip(blocks, bands, lines, strict=True):
         axes = panels(block, len(PANELS), len(PANELS), sharey=True)

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from benchmarks.reporting.caption import Caption
 from benchmarks.reporting.conditions import (
     MEAN,
     Scale,
@@ -70,7 +71,6 @@ def figure(results: Results) -> Figure:
     cells = cells[cells["row"].isin(runs | {MEAN})]
     frames = {panel: _of(cells, *panel) for panel in PANELS}
     frames = {panel: of for panel, of in frames.items() if of["mean"].notna().any()}
-    heading = results.cohort.heading("Scores under each condition")
     titles = {name: of.condition.title for name, of in all_results(results).items()}
     expected = [
         replace(row, label=f"{row.label} ({of.condition.title})")
@@ -79,19 +79,19 @@ def figure(results: Results) -> Figure:
         if row.condition and base_run(row.run) in runs
     ]
     drawn = {run for of in frames.values() for run in of["run"]}
-    notes = [
+    caption = results.cohort.caption(
+        "Scores under each condition",
         f"Protocol {results.protocol}; means over patients and trainings, with 95 % intervals. "
         "The ceiling's synthesis is the reference itself and not drawn.",
         missing(expected, drawn, "scores"),
         segmentor,
-        results.cohort.sentence,
-    ]
+    )
     if not frames:
-        return empty(heading, notes, "No run has scores under the conditions.")
+        return empty(caption, "No run has scores under the conditions.")
     style = styles(results.whole.rows)
     if ordered := scale(results):
-        return _curves(results, frames, ordered, style, heading, notes)
-    return _points(results, frames, titles, heading, notes)
+        return _curves(results, frames, ordered, style, caption)
+    return _points(results, frames, titles, caption)
 
 
 def _of(cells: pd.DataFrame, utility: str, metric: str, region: str) -> pd.DataFrame:
@@ -116,8 +116,7 @@ def _curves(
     frames: Mapping[tuple[str, str, str], pd.DataFrame],
     ordered: Scale,
     style: Mapping[str, Style],
-    heading: str,
-    notes: Sequence[str],
+    caption: Caption,
 ) -> Figure:
     """Draw the means against the number in which the conditions differ."""
     leads = pairing_leads(results)
@@ -143,7 +142,7 @@ def _curves(
     columns = _ABREAST[True]
     lines = -(-len(frames) // columns)
     legend = 0.15 * -(-len(handles) // 4) + 0.05
-    canvas = Canvas(PAGE, 2.15 * lines + legend, heading, [key, *notes])
+    canvas = Canvas(PAGE, 2.15 * lines + legend, caption.opening_with(key))
     drawing = canvas.arrange(spare=legend)
     letters = letters_in(PAGE / columns - 0.4, FONT + 0.5)
     axes = panels(drawing, len(frames), columns)
@@ -239,8 +238,7 @@ def _points(
     results: Results,
     frames: Mapping[tuple[str, str, str], pd.DataFrame],
     titles: Mapping[str, str],
-    heading: str,
-    notes: Sequence[str],
+    caption: Caption,
 ) -> Figure:
     """Draw one line of points per row that a condition changes."""
     changed = {row.run: base_run(row.run) for of in results.conditions.values()
@@ -254,9 +252,9 @@ def _points(
         if len(others) == 1
         else ""
     )
-    notes = ["Rows that no condition changes are not drawn.", said, *notes]
+    caption = caption.opening_with("Rows that no condition changes are not drawn.", said)
     if not frames:
-        return empty(heading, notes, "No run has scores under the conditions.")
+        return empty(caption, "No run has scores under the conditions.")
     looks = {
         name: {"color": PALETTE[place % len(PALETTE)], "marker": "o",
                "markerfacecolor": "white" if place == 0 else PALETTE[place % len(PALETTE)]}
@@ -267,7 +265,7 @@ def _points(
     columns = _ABREAST[False]
     most = max(of["row"].nunique() for of in frames.values())
     lines = -(-len(frames) // columns)
-    canvas = Canvas(PAGE, lines * (0.27 * most + 0.6) + 0.2, heading, notes)
+    canvas = Canvas(PAGE, lines * (0.27 * most + 0.6) + 0.2, caption)
     drawing = canvas.arrange(spare=0.2)
     for ax, (panel, of) in zip(panels(drawing, len(frames), columns), frames.items(), strict=True):
         names = sorted(of["row"].unique(), key=lambda name: order.get(name, len(order)))

@@ -24,7 +24,6 @@ PANELS = (("dice", "et"), ("ssim", "brain"))
 def figure(results: Results) -> Figure:
     """Draw one point per run, and a line for each that needs no training."""
     results, segmentor = first_segmentor(results)
-    heading = results.cohort.heading("Cost and quality")
     took = hours(results)
     panels = {}
     for panel in PANELS:
@@ -33,17 +32,17 @@ def figure(results: Results) -> Figure:
         if means:
             panels[panel] = means
     drawn = {run for means in panels.values() for run in means}
-    notes = [
+    caption = results.cohort.caption(
+        "Cost and quality",
         f"Protocol {results.protocol}; means over patients. Hours of the GPU, or of the cores "
         "where the CPU computed, for all trainings that a run needs; for Dice, the generator's and "
         "the segmentor's. Dashed: runs that need no training.",
         missing([row for row in results.rows if row.tasks], drawn, "score or cost"),
         segmentor,
-        results.cohort.sentence,
-    ]
+    )
     if not panels:
-        return empty(heading, notes, "No run has both a score and a cost.")
-    canvas = Canvas(PAGE, 3.2, heading, notes)
+        return empty(caption, "No run has both a score and a cost.")
+    canvas = Canvas(PAGE, 3.2, caption)
     axes = canvas.arrange().subplots(1, len(panels), squeeze=False)[0]
     names = []
     for ax, (panel, means) in zip(axes, panels.items(), strict=True):

@@ -31,28 +31,27 @@ BOXES = 5  # patients from which quartiles are drawn: of fewer, the points say m
 def figure(results: Results) -> Figure:
     """Draw one panel per metric and region, one line of points per run."""
     results, segmentor = first_segmentor(results)
-    heading = results.cohort.heading("Scores of each patient")
     tasks = {task: _frames(results, task) for task in ("segmentation", "synthesis")}
     tasks = {task: frames for task, frames in tasks.items() if frames}
     drawn = {run for frames in tasks.values() for frame in frames.values() for run in frame}
     expected = [row for row in results.rows if any(_is_drawn(row, task) for task in row.tasks)]
-    notes = [
+    caption = results.cohort.caption(
+        "Scores of each patient",
         f"Protocol {results.protocol}. A thin line joins the scores of one patient; a black tick "
         f"is the mean over patients. Boxes, from {BOXES} patients on: quartiles and range. The "
         "ceiling's synthesis is the reference itself and not drawn.",
         missing(expected, drawn, "scores"),
         segmentor,
-        results.cohort.sentence,
-    ]
+    )
     if not tasks:
-        return empty(heading, notes, "No run has scores.")
+        return empty(caption, "No run has scores.")
     shown, lines, heights = [], [], []
     for frames in tasks.values():
         runs = {run for frame in frames.values() for run in frame}
         shown.append([row for row in in_order(results.rows) if row.run in runs])
         lines.append(-(-len(frames) // ABREAST))
         heights.append(lines[-1] * (0.155 * len(runs) + 0.5))
-    canvas = Canvas(PAGE, sum(heights), heading, notes)
+    canvas = Canvas(PAGE, sum(heights), caption)
     blocks = np.atleast_1d(canvas.arrange().subfigures(len(tasks), 1, height_ratios=heights))
     for block, frames, rows, count in zip(blocks, tasks.values(), shown, lines, strict=True):
         axes = panels(block, len(frames), -(-len(frames) // count), sharey=True)

@@ -35,7 +35,6 @@ _WIDEST = 2.0  # how far, in shares, a panel reaches beyond no T1ce and the ceil
 @styled()
 def figure(results: Results) -> Figure:
     """Draw one panel per segmentor and region: a line per synthesis, a mark per utility."""
-    heading = results.cohort.heading("How much of the gap does each synthesis recover?")
     cells, names = shares(results), segmentors(results)
     clear = [gap for gap in gaps(results) if gap.clear]
     unclear = [gap for gap in gaps(results) if not gap.clear]
@@ -43,7 +42,8 @@ def figure(results: Results) -> Figure:
              if row.run in set(cells.loc[cells["share"].notna(), "run"])}  # fmt: skip
     expected = [one.synthesis for name in names for one in judged(results, name)
                 if one.synthesis.role != "ceiling"]  # fmt: skip
-    notes = [
+    caption = results.cohort.caption(
+        "How much of the gap does each synthesis recover?",
         f"Protocol {results.protocol}. Mark: share of the way from the mean Dice without T1ce, "
         "0 %, to that on the real T1ce, 100 %, over the patients who have the region; bar: its "
         "95 % interval. Retrained: the segmentor is trained on the synthesised T1ce; frozen: on "
@@ -53,12 +53,11 @@ def figure(results: Results) -> Figure:
             for gap in unclear
         ),
         missing(expected, drawn, "a share") if clear else "",
-        results.cohort.sentence,
-    ]
+    )
     if not clear:
-        return empty(heading, notes, "The real T1ce is not clearly better than no T1ce.")
+        return empty(caption, "The real T1ce is not clearly better than no T1ce.")
     orders = [_order(cells, gap) for gap in clear]
-    canvas = Canvas(PAGE, 0.2 * max(map(len, orders)) + 1.05, heading, notes)
+    canvas = Canvas(PAGE, 0.2 * max(map(len, orders)) + 1.05, caption)
     drawing = canvas.arrange(spare=0.2)
     for ax, gap, order in zip(panels(drawing, len(clear), len(clear)), clear, orders, strict=True):
         _draw(ax, cells, gap, order)

@@ -32,7 +32,6 @@ _ABREAST = 2  # panels side by side
 def figure(results: Results) -> Figure:
     """Draw one panel per metric and region, with a dot, a bar and a share per method."""
     results, segmentor = first_segmentor(results)
-    heading = results.cohort.heading("Ranks of the methods")
     cells = pd.concat([measure(results, COMPLETE[task], results.protocol) for task in MAIN])
     shown, unranked = {}, False
     for metric, region in chain(*MAIN.values()):
@@ -44,7 +43,8 @@ def figure(results: Results) -> Figure:
     methods = [row for row in results.rows if row.role == "method" and row.tasks]
     measured = set(cells.loc[cells["n"] > 0, "run"])
     differ = any((ranks["p"] < ALPHA).any() for ranks in shown.values())
-    notes = [
+    caption = results.cohort.caption(
+        "Ranks of the methods",
         f"Protocol {results.protocol}. Dot: the rank of the mean over the n patients, 1 is best. "
         "Bar: 95 % interval of the rank over resamples of the patients, and of the trainings if "
         "there are several. Right: the share of resamples in which the method is first.",
@@ -53,14 +53,13 @@ def figure(results: Results) -> Figure:
         "A method whose mean is of fewer patients has no rank." if unranked else "",
         missing(methods, measured, "ranks"),
         segmentor,
-        results.cohort.sentence,
-    ]
+    )
     if not shown:
-        return empty(heading, notes, "Fewer than two methods have scores.")
+        return empty(caption, "Fewer than two methods have scores.")
     labels = {row.run: row.label for row in results.rows}
     lines = -(-len(shown) // _ABREAST)
     most = max(len(ranks) for ranks in shown.values())
-    canvas = Canvas(PAGE, lines * (0.16 * most + 0.55), heading, notes)
+    canvas = Canvas(PAGE, lines * (0.16 * most + 0.55), caption)
     axes = panels(canvas.arrange(), len(shown), _ABREAST)
     for ax, (column, ranks) in zip(axes, shown.items(), strict=True):
         _draw(ax, ranks, labels, styles(results.rows))

@@ -40,24 +40,23 @@ _OVERLAY = WINDOW | {
 def figure(results: Results) -> Figure:
     """Draw one row per patient: T1ce, FLAIR, the true classes, then each segmentation."""
     results, segmentor = first_segmentor(results)
-    heading = results.cohort.heading("Segmentations")
     wanted = [row for row in in_order(results.rows) if "segmentation" in row.tasks]
     slices, shown, choice = fullest_slices(results, "seg", wanted, "dice", "wt")
-    notes = [
+    caption = results.cohort.caption(
+        "Segmentations",
         f"Over FLAIR. Predictions as scored: the largest connected component. {ORIENTATION}",
         segmentor,
         choice,
         missing(wanted, [row.run for row in shown], "segmentation"),
-        results.cohort.sentence,
-    ]
+    )
     if not slices:
-        return empty(heading, notes, "There are no images of test patients.")
+        return empty(caption, "There are no images of test patients.")
     bands = -(-len(shown) // ABREAST) or 1
     per_band = -(-len(shown) // bands) or 1
     starts = range(0, bands * per_band, per_band)
     headings = [["", "", ""] + [row.title for row in shown[i : i + per_band]] for i in starts]
     headings[0][:3] = ["true T1ce", "FLAIR", "truth"]
-    grid = PictureGrid(heading, notes, slices, headings)
+    grid = PictureGrid(caption, slices, headings)
     for line, one in enumerate(slices):
         grid.axes(line, 0, 0).imshow(one.scan.t1ce, **WINDOW)
         grid.axes(line, 0, 1).imshow(one.scan.flair, **WINDOW)

@@ -36,27 +36,26 @@ def figure(results: Results) -> Figure:
     groups, cells = subgroups(results), by_subgroup(results)
     results, segmentor = first_segmentor(results)
     cells = cells[cells["run"].isin([row.run for row in results.rows])]
-    heading = results.cohort.heading("Scores by subgroup")
     frames = {column: _shown(cells, column, utility) for column, utility in PANELS.items()}
     frames = {column: frame for column, frame in frames.items() if len(frame)}
     drawn = {run for frame in frames.values() for run in frame["run"]}
     expected = [row for row in results.rows if row.tasks and _is_drawn(row)]
-    notes = [
+    caption = results.cohort.caption(
+        "Scores by subgroup",
         f"Protocol {results.protocol}. Means over the n patients of a subgroup, with 95 % "
         "intervals where a mean is of two or more; the subgroups are not compared by a test. "
         "Volume of the enhancing tumour: in the truth. The ceiling's synthesis is the reference "
         "itself and not drawn.",
         missing(expected, drawn, "scores"),
         segmentor,
-        results.cohort.sentence,
-    ]
+    )
     if not frames:
-        return empty(heading, notes, "No grade is known, and too few patients have any ET.")
+        return empty(caption, "No grade is known, and too few patients have any ET.")
     kinds = {kind: [group for group in groups if group.kind == kind] for kind in KINDS}
     kinds = {kind: of for kind, of in kinds.items() if of}
     handles = _handles(results.rows, drawn)
     legend = 0.15 * -(-len(handles) // 4) + 0.05
-    canvas = Canvas(PAGE, 1.75 * len(frames) + 0.4 + legend, heading, notes)
+    canvas = Canvas(PAGE, 1.75 * len(frames) + 0.4 + legend, caption)
     drawing = canvas.arrange(spare=legend)
     widths = [len(of) for of in kinds.values()]
     axes = drawing.subplots(

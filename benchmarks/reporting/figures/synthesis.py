@@ -29,26 +29,25 @@ _ERRORS = WINDOW | {"cmap": "inferno", "vmin": 0, "vmax": ERROR}
 @styled()
 def figure(results: Results) -> Figure:
     """Draw one row per patient: four modalities, then each synthesis with its error below."""
-    heading = results.cohort.heading("Synthesised T1ce")
     synthesising = [row for row in in_order(results.rows) if "synthesis" in row.tasks]
     wanted = [row for row in synthesising if row.role != "ceiling"]
     rules = load_protocol(results.protocol).synthesis
     region = "brain" if rules is None or "brain" in rules.regions else rules.regions[0]
     slices, shown, choice = fullest_slices(results, "t1ce", wanted, "ssim", region)
-    notes = [
+    caption = results.cohort.caption(
+        "Synthesised T1ce",
         "All images have the same grey window; below each synthesis is its absolute error, as a "
         "share of that window. Outlined in the lower lines: the true whole tumour (WT) and "
         f"enhancing tumour (ET). {ORIENTATION}",
         choice,
         missing(wanted, [row.run for row in shown], "synthesis"),
-        results.cohort.sentence,
-    ]
+    )
     if not slices:
-        return empty(heading, notes, "There are no images of test patients.")
+        return empty(caption, "There are no images of test patients.")
     bands = [shown[i : i + ABREAST] for i in range(0, len(shown), ABREAST)] or [[]]
     headings = [["" for _ in TITLES] + [row.title for row in band] for band in bands]
     headings[0][: len(TITLES)] = TITLES.values()
-    grid = PictureGrid(heading, notes, slices, headings, depth=2)
+    grid = PictureGrid(caption, slices, headings, depth=2)
     for line, one in enumerate(slices):
         for column, image in enumerate(one.scan.images):
             grid.axes(line, 0, column).imshow(image, **WINDOW)

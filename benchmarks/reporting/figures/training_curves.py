@@ -1,11 +1,12 @@
-"""**The losses of each training**, one point per epoch. A loss that still falls at the end was
-stopped early.
+"""**The losses of each training, and its validation Dice**, one point per epoch. A loss that still
+falls at the end was stopped early.
 """
 
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,46 +22,49 @@ from benchmarks.reporting.rows import in_order
 NEEDS = ("histories",)
 ORDER = 7
 
+ABREAST = 5  # panels side by side
+
+_LETTERS = letters_in(PAGE / ABREAST - 0.35, FONT + 0.5)  # on a line above a panel
+
 
 @styled()
 def figure(results: Results) -> Figure:
-    """Draw one panel per run: its losses on a logarithmic scale, and its validation Dice."""
-    heading = results.cohort.heading("Losses and validation Dice of every training")
+    """Draw one panel per run with its losses, and below those one with its validation Dice."""
     histories: dict[str, list[pd.DataFrame]] = {}
     for (run, _), history in results.histories.items():
         histories.setdefault(run, []).append(history)
     shown = [row for row in in_order(results.rows) if row.run in histories]
+    caption = results.cohort.caption(
+        "Losses and validation Dice of every training",
+        "Above: losses on a logarithmic scale, those of one kind in one colour; values that are "
+        "not positive are left out. Losses of different methods cannot be compared. Below: "
+        "validation Dice, mean over regions.",
+    )
+    if not shown:
+        return empty(caption, "No run has been trained.")
     every = [history for row in shown for history in histories[row.run]]
     kinds = _kinds([column for history in every for column in history])
-    notes = [
-        "Losses on a logarithmic scale (left), those of one kind in one colour; values that are "
-        "not positive are left out. Validation Dice, mean over regions, from 0 to 1 (black, "
-        "right). Losses of different methods cannot be compared.",
-        results.cohort.sentence,
-    ]
-    if not shown:
-        return empty(heading, notes, "No run has been trained.")
-    columns = min((5, 4), key=lambda n: -len(shown) % n) if len(shown) > 5 else len(shown)
-    lines = -(-len(shown) // columns)
     styles = {
         kind: {"color": PALETTE[i % len(PALETTE)], "linestyle": ("-", "--", ":")[i // 9 % 3]}
         for i, kind in enumerate(dict.fromkeys(kinds.values()))
     }
     handles = [Line2D([], [], label=kind, **style) for kind, style in styles.items()]
-    if any("val_dice" in history for history in every):
-        handles.append(Line2D([], [], color="black", linewidth=1.6, label="validation Dice"))
-    letters = letters_in(PAGE / columns - 0.35, FONT + 0.5)
-    titles = ["\n".join(textwrap.wrap(row.title, letters)) for row in shown]
-    longest = max(title.count("\n") for title in titles)
+    segmenting = [row for row in shown if "val_dice" in histories[row.run][0]]
+    bands = [band for band in (shown, segmenting) if band]
+    titles = {row.run: textwrap.wrap(row.title, _LETTERS) for row in shown}
+    lines = [-(-len(band) // ABREAST) for band in bands]
+    tallest = max(map(len, titles.values()))
+    heights = [count * (0.95 + 0.12 * tallest) + 0.15 for count in lines]
     legend = 0.15 * -(-len(handles) // 7) + 0.05
-    canvas = Canvas(PAGE, (1.12 + 0.12 * longest) * lines + 0.2 + legend, heading, notes)
+    canvas = Canvas(PAGE, sum(heights) + legend, caption)
     drawing = canvas.arrange(spare=legend)
-    axes = panels(drawing, len(shown), columns)
-    for number, (ax, row) in enumerate(zip(axes, shown, strict=True)):
-        _curves(ax, histories[row.run], kinds, styles, number % columns == columns - 1)
-        ax.set_title(titles[number], pad=3)
-        if number + columns >= len(shown):
+    blocks = np.atleast_1d(drawing.subfigures(len(bands), 1, height_ratios=heights))
+    for block, band, draw in zip(blocks, bands, (_losses, _dice), strict=False):
+        for ax, row in zip(panels(block, len(band), ABREAST), band, strict=True):
+            draw(ax, histories[row.run], kinds, styles)
+            ax.set_title("\n".join(titles[row.run]), pad=3)
             ax.set_xlabel("epoch")
+            ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
     drawing.legend(handles=handles, loc="lower center", ncols=7, handlelength=1.6,
                    columnspacing=1.2, borderpad=0, borderaxespad=0,
                    bbox_to_anchor=(0.5, canvas.bottom / canvas.height))  # fmt: skip
@@ -79,25 +83,28 @@ def _kinds(columns: Sequence[str]) -> dict[str, str]:
     return kinds
 
 
-def _curves(
+def _losses(
     ax: Axes,
     histories: Sequence[pd.DataFrame],
     kinds: Mapping[str, str],
     styles: Mapping[str, dict],
-    rightmost: bool,
 ) -> None:
     ax.set_yscale("log")
     for history in histories:
-        dot = {"marker": "."} if len(history) == 1 else {}
         for loss in (column for column in history if column in kinds):
             positive = history[loss].where(history[loss] > 0)
-            ax.plot(history["epoch"], positive, linewidth=0.8, **styles[kinds[loss]], **dot)
-        if "val_dice" in history:
-            twin = ax.twinx()
-            twin.plot(history["epoch"], history["val_dice"], color="black", linewidth=1.6, **dot)
-            twin.set(ylim=(0, 1), yticks=(0, 0.5, 1))
-            twin.spines["right"].set_visible(True)
-            if not rightmost:
-                twin.set_yticklabels([])
-    ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+            style = styles[kinds[loss]] | _dot(history)
+            ax.plot(history["epoch"], positive, linewidth=0.8, **style)
     log_ticks(ax.yaxis, (1, 3))
+
+
+def _dice(ax: Axes, histories: Sequence[pd.DataFrame], *_: object) -> None:
+    for history in histories:
+        ax.plot(history["epoch"], history["val_dice"], color="black", **_dot(history))
+    ax.set(ylim=(0, 1), yticks=(0, 0.5, 1), ylabel="Dice")
+    ax.grid(axis="y")
+
+
+def _dot(history: pd.DataFrame) -> dict[str, str]:
+    """A line of one point is none."""
+    return {"marker": "."} if len(history) == 1 else {}

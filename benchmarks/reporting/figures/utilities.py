@@ -5,7 +5,6 @@ every similarity metric with both, as in Table IX; all Dice inside the enhancing
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,11 +19,12 @@ from benchmarks.reporting.rows import Row
 from benchmarks.reporting.utilities import (
     UTILITIES,
     agreements,
+    coefficient,
     correlations,
     judged,
     segmentors,
 )
-from benchmarks.scoring.statistics import FEWEST_ROWS
+from benchmarks.scoring.statistics import Correlation
 
 ORDER = 6
 
@@ -40,30 +40,29 @@ _APART = 0.17  # lines between the two utilities' dots of one metric
 @styled()
 def figure(results: Results) -> Figure:
     """Draw per segmentor one point per synthesis, and below or beside it the correlations."""
-    heading = results.cohort.heading("Two utilities of each synthesis, and their similarity")
     names = segmentors(results)
     points = {segmentor: _points(results, segmentor) for segmentor in names}
     names = {segmentor: name for segmentor, name in names.items() if points[segmentor]}
     expected = [row for row in results.rows if "synthesis" in row.tasks]
     drawn = {run for of in points.values() for run in of}
-    notes = [
+    caption = results.cohort.caption(
+        "Two utilities of each synthesis, and their similarity",
         f"Protocol {results.protocol}; means over patients. Retrained: the segmentor is trained on "
         "the synthesised T1ce; frozen: on the real one, and given the synthesised. Dashed: floors "
         "and ceiling; thin: equal Dice. rho: Spearman's rank correlation over the methods, floors "
         "and ceiling left out, with its 95 % interval over patients; of a similarity metric, 1 "
         "means: the more similar, the more useful.",
         missing(expected, drawn, "both utilities"),
-        results.cohort.sentence,
-    ]
+    )
     if not names:
-        return empty(heading, notes, "No synthesis has both a retrained and a frozen segmentation.")
+        return empty(caption, "No synthesis has both a retrained and a frozen segmentation.")
     found = correlations(results)
     found = found[found["aim"] == AIM]
     found = found[found.groupby(["protocol", "metric", "region"])["rho"].transform("count") > 0]
     measures = found[["protocol", "metric", "region"]].drop_duplicates()
     heights = [3.1, 0.17 * len(measures) + 0.75]
     beside = len(names) == 1
-    canvas = Canvas(PAGE, max(heights) if beside else sum(heights), heading, notes)
+    canvas = Canvas(PAGE, max(heights) if beside else sum(heights), caption)
     drawing = canvas.arrange()
     if measures.empty:
         axes = drawing.subplots(1, len(names), squeeze=False)
@@ -117,20 +116,9 @@ def _scatter(
     ax.margins(0.1)
     dice = axis_title("dice", REGION)
     ax.set(xlabel=f"{dice}, retrained  → better", ylabel=f"{dice}, frozen  → better")
-    ax.set_title(
-        f"{name}: frozen against retrained\n{_coefficient(agreement)}", loc="left", weight="bold"
-    )
-
-
-def _coefficient(found: pd.Series) -> str:
-    """The coefficient with its interval and how many methods and patients it is of."""
-    count = int(found["patients"])
-    n = f"{found['methods']} methods, {count} patient{'' if count == 1 else 's'}"
-    if np.isnan(found["rho"]):
-        why = "too few methods" if found["methods"] < FEWEST_ROWS else "all are equal"
-        return f"no rho: {why}\n{n}"
-    between = "" if np.isnan(found["low"]) else f" [{found['low']:.2f}, {found['high']:.2f}]"
-    return f"rho = {found['rho']:.2f}{between}\n{n}"
+    found = Correlation(*agreement[["rho", "low", "high", "methods", "patients"]])
+    title = f"{name}: frozen against retrained\n{coefficient(found)}"
+    ax.set_title(title, loc="left", weight="bold")
 
 
 def _dots(ax: Axes, found: pd.DataFrame, name: str, main: str, named: bool) -> None:

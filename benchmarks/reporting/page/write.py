@@ -79,7 +79,13 @@ def write_page(
         "tables": [_table(item, results, tables_folder) for item in tables],
         "claims": claimed(results) if CLAIMS in {item.name for item in tables} else [],
         "longTable": LONG_TABLE if long_table.is_file() else None,
-        "figures": [{"name": item.name, "caption": _spans(item.caption)} for item in figures],
+        "figures": [
+            {
+                "name": item.name,
+                "caption": _spans((figures_folder / f"{item.name}.md").read_text("utf-8")),
+            }
+            for item in figures
+        ],
         "patients": described,
         "measures": measures(results),
         "labels": {row.run: row.label for row in results.whole.rows},

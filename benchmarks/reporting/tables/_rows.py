@@ -33,7 +33,7 @@ def notes_on_left_out(results: Results) -> list[str]:
     return [f"This benchmark does not run: {titles}."] if titles else []
 
 
-def notes_on_faults(results: Results, cells: pd.DataFrame) -> list[str]:
+def notes_on_rows(results: Results, cells: pd.DataFrame) -> list[str]:
     """Return why rows failed, and what must be said of the shown runs.
 
     `cells` has the columns label, run and status.
@@ -49,12 +49,6 @@ def notes_on_faults(results: Results, cells: pd.DataFrame) -> list[str]:
         *(text if text.endswith((".", "…", "!", "?")) else f"{text}." for text in reasons),
         *(row.remark for row in rows if row.run in named and row.remark),
     ]
-
-
-def notes_on_rows(results: Results, cells: pd.DataFrame) -> list[str]:
-    """Return the notes of `notes_on_faults`, and which run each row shows."""
-    named = (f"{row.label} = {row.run}" for row in _shown(cells).itertuples())
-    return [*notes_on_faults(results, cells), f"Runs: {'; '.join(named)}."]
 
 
 def _shown(cells: pd.DataFrame) -> pd.DataFrame:

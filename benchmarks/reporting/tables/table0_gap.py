@@ -19,7 +19,7 @@ from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import marked
 from benchmarks.reporting.sheet import Block, BlockRow, Cell, Sheet, stacked
 from benchmarks.reporting.sheet import Column as Head
-from benchmarks.reporting.tables._rows import applying, notes_on_faults
+from benchmarks.reporting.tables._rows import applying, notes_on_rows
 from benchmarks.reporting.utilities import UTILITIES, segmentors
 
 NEEDS = ("scores", "patients")
@@ -157,7 +157,7 @@ def _notes(results: Results, cells: pd.DataFrame) -> list[str]:
         *applying(notes),
         *results.cohort.notes,
         *filter(None, [results.cohort.note]),
-        *notes_on_faults(results, cells),
+        *notes_on_rows(results, cells),
     ]
 
 

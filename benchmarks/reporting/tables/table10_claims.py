@@ -26,7 +26,7 @@ from benchmarks.reporting.marks import ARROWS
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import marked
 from benchmarks.reporting.sheet import Block, BlockRow, Cell, Column, Sheet, stacked
-from benchmarks.reporting.tables._rows import applying, block_row, notes_on_faults
+from benchmarks.reporting.tables._rows import applying, block_row, notes_on_rows
 from benchmarks.scoring.metric import read_metrics
 from benchmarks.scoring.statistics import ALPHA, MEANINGFUL
 
@@ -162,4 +162,4 @@ def _notes(results: Results, pairs: pd.DataFrame, rows: pd.DataFrame) -> list[st
         "Of one training, patients and residual cannot be separated.": not several,
         "rank: as in Table V.": True,
     }
-    return [*applying(notes), *results.cohort.notes, *notes_on_faults(results, rows)]
+    return [*applying(notes), *results.cohort.notes, *notes_on_rows(results, rows)]

@@ -19,7 +19,7 @@ from benchmarks.reporting.results import Results
 from benchmarks.reporting.sheet import Block, BlockRow, Cell, Sheet, stacked
 from benchmarks.reporting.sheet import Column as Head
 from benchmarks.reporting.tables._means import leaders, mean_cell, notes_on_means
-from benchmarks.reporting.tables._rows import applying, block_row, notes_on_faults
+from benchmarks.reporting.tables._rows import applying, block_row, notes_on_rows
 from benchmarks.scoring.metric import read_metrics
 
 ORDER = 12
@@ -168,5 +168,5 @@ def _notes(
         *applying(notes),
         *notes_on_intervals(measured),
         *results.cohort.notes,
-        *notes_on_faults(results, named),
+        *notes_on_rows(results, named),
     ]

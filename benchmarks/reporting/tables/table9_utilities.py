@@ -19,7 +19,7 @@ from benchmarks.reporting.tables._means import (
     metrics_of,
     notes_on_means,
 )
-from benchmarks.reporting.tables._rows import applying, block_row, notes_on_faults
+from benchmarks.reporting.tables._rows import applying, block_row, notes_on_rows
 from benchmarks.reporting.utilities import (
     AIMS,
     DICE,
@@ -195,6 +195,6 @@ def _notes(results: Results, cells: pd.DataFrame, blocks: Sequence[Block]) -> li
         *notes_on_intervals(cells),
         *notes_on_marks(cells),
         *results.cohort.notes,
-        *notes_on_faults(results, cells),
+        *notes_on_rows(results, cells),
         "The CSV names the run of every Dice.",
     ]
