@@ -28,7 +28,8 @@ def test_every_scale_fits_the_papers_benchmark(name):
     scaled = load("brats2020", data="somewhere", scale=name)
     assert scaled.name == f"brats2020-{name}"
     assert scaled.results.slices.crop < 224
-    assert scaled.results.split == load("brats2020", data="somewhere").results.split
+    # A scale for few patients may test more of them.
+    assert scaled.results.split.seed == load("brats2020", data="somewhere").results.split.seed
 
 
 def test_brats2020_is_the_papers_size():
