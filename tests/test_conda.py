@@ -175,11 +175,12 @@ def test_packages_of_the_users_own_are_not_imported(machine, finished_under_cond
 
 
 def test_tables_are_printed_in_an_ascii_locale(machine, finished_under_conda):
-    command = [sys.executable, "-m", "workflow", "show", "--benchmark", "smallest.yaml"]
+    command = [sys.executable, "-m", "workflow", "show", "1", "--benchmark", "smallest.yaml"]
     options = {"cwd": finished_under_conda, "env": machine.inactive | ASCII, "encoding": "utf-8"}
     shown = subprocess.run(command, capture_output=True, **options)
     assert shown.returncode == 0, shown.stderr
-    assert "\\u2191" in shown.stdout  # the arrow of "higher is better"
+    assert shown.stdout.isascii() and "Dice WT (higher)" in shown.stdout
+    assert "K\\xe4stchen" in shown.stdout  # what has no words of its own is escaped
 
 
 def test_other_pins_than_those_installed_are_refused_before_any_job(machine, tmp_path):

@@ -97,7 +97,9 @@ def here(made, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def verify(here, capsys):
+def verify(here, capsys, monkeypatch):
+    monkeypatch.setattr(command_line, "SHOWN", 1000)  # so that no name is left out
+
     def run(*arguments: str) -> tuple[int, str]:
         capsys.readouterr()
         code = judge(["verify", *map(str, arguments)])
@@ -288,8 +290,7 @@ def test_input_data_that_is_elsewhere_or_nowhere(verify, here):
     assert verify("--data", here / "moved")[0] == 1
 
 
-def test_figures_follow_from_what_is_drawn_in_them(verify, here, monkeypatch):
-    monkeypatch.setattr(command_line, "SHOWN", 100)
+def test_figures_follow_from_what_is_drawn_in_them(verify, here):
     figures = here / "results/figures/mine"
     figures.mkdir(parents=True)
     plan = Plan(load("mine.yaml"))
