@@ -35,7 +35,7 @@ SHARES = [
     "segmentor", "utility", "region", "label", "run", "role", "status", "n", "mean", "mean_low",
     "mean_high", *Share.__dataclass_fields__,
 ]  # fmt: skip
-INVENTED = ["run", "patients", "without", "ml"]
+INVENTED = ["run", "invented_in", "without", "ml"]
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def shares(results: Results) -> pd.DataFrame:
 def invented(results: Results) -> pd.DataFrame:
     """Return one row per run that segments; columns are `INVENTED`.
 
-    Of the patients `without` enhancing tumour, `patients` are those for whom some is predicted in
-    any training, and `ml` is its mean volume over all of them. It is empty where every test patient
+    `invented_in` counts those of the patients `without` enhancing tumour for whom some is predicted
+    in any training, `ml` is its mean volume over all of them. It is empty where every test patient
     has some, or the protocol does not measure volumes. The result is shared: do not write to it.
     """
     of = true_volumes(results, "et")
@@ -116,7 +116,7 @@ def invented(results: Results) -> pd.DataFrame:
     means = scores.groupby(["run", "subject"])["value"].mean()
     by_run = means.groupby("run")
     found = {
-        "patients": by_run.agg(lambda of: int((of > 0).sum())),
+        "invented_in": by_run.agg(lambda of: int((of > 0).sum())),
         "without": by_run.count(),
         "ml": by_run.mean(),
     }

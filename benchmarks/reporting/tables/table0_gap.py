@@ -131,7 +131,7 @@ def _share(cell: pd.Series, best: float) -> Cell:
 def _invented(found: pd.Series | None) -> Cell:
     if found is None:
         return Cell(MISSING)
-    patients, ml = int(found["patients"]), float(found["ml"])
+    patients, ml = int(found["invented_in"]), float(found["ml"])
     return Cell(f"{patients}, {ml:.1f}", ml, n=int(found["without"]))
 
 
