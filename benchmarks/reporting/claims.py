@@ -25,7 +25,7 @@ from benchmarks.reporting.measures import (
     replicate_values,
 )
 from benchmarks.reporting.results import Results
-from benchmarks.reporting.rows import Line, Row
+from benchmarks.reporting.rows import Line
 from benchmarks.reporting.scores import REPLICATE
 from benchmarks.reporting.utilities import DICE, UTILITIES, frozen_lines
 from benchmarks.scoring.metric import read_metrics
@@ -275,13 +275,9 @@ def references(results: Results, column: Compared) -> dict[str, str]:
         "ceiling": [row.run for row in lines if row.role == "ceiling"],
         "floor": copied + floors,
         "best": list(of.loc[of["best"], "run"]),
-        "no T1ce": [row.run for row in lines if _without_t1ce(row)],
+        "no T1ce": [row.run for row in lines if row.without_t1ce],
     }
     return {name: runs[0] for name, runs in found.items() if runs}
-
-
-def _without_t1ce(row: Row) -> bool:
-    return (row.kind, row.role, row.upstream) == ("segmentation", "method", None)
 
 
 @lru_cache(maxsize=8)

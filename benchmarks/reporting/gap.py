@@ -8,7 +8,8 @@ enhancing tumour is invented, and counted apart.
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -38,21 +39,28 @@ SHARES = [
 INVENTED = ["run", "invented_in", "without", "ml"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gap:
     """What there is to recover, in one region behind one segmentor.
 
     Attributes
     ----------
     start, end : the runs of the segmentor without T1ce and of the ceiling.
-    found : the ceiling's Dice minus that without T1ce.
+    dice : by run, that of the patients who have the region, (replicates, patients).
+    splits : (replicates,), the split of each.
     """
 
     segmentor: str
     region: str
     start: str
     end: str
-    found: Comparison
+    dice: dict[str, np.ndarray]
+    splits: np.ndarray
+
+    @cached_property
+    def found(self) -> Comparison:
+        """The ceiling's Dice minus that without T1ce."""
+        return compare(self.dice[self.end], self.dice[self.start], self.splits)
 
     @property
     def clear(self) -> bool:
@@ -63,10 +71,34 @@ class Gap:
 @lru_cache(maxsize=8)
 def gaps(results: Results) -> tuple[Gap, ...]:
     """Return the gap of each segmentor and region, as far as both of its ends have scores."""
-    return tuple(
-        Gap(segmentor, region, start, end, compare(values[end], values[start], splits))
-        for segmentor, region, start, end, values, splits in _ends(results)
-    )
+    alone: dict[str, str] = {}
+    for row in results.rows:
+        if row.without_t1ce:
+            alone.setdefault(row.run.partition(".")[0], row.run)
+    ceilings = {
+        segmentor: one.retrained.run
+        for segmentor in segmentors(results)
+        for one in judged(results, segmentor)
+        if one.synthesis.role == "ceiling" and one.retrained
+    }
+    found = []
+    for segmentor, region in product(ceilings, REGIONS):
+        start, end = alone.get(segmentor), ceilings[segmentor]
+        values, splits = _dice(results, region)
+        if start in values and end in values:
+            found.append(Gap(segmentor, region, start, end, values, splits))
+    return tuple(found)
+
+
+def _dice(results: Results, region: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return by run the Dice of the patients who have the region, and the replicates' splits."""
+    of = true_volumes(results, region)
+    scores = scores_of(results.whole, "dice", region, results.protocol)
+    scores = scores[scores["subject"].isin(of.index[of > 0])]
+    if scores.empty:
+        return {}, np.empty(0, int)
+    by_run, splits = replicate_values(scores, "run")
+    return {run: one for (run,), one in by_run.items() if not np.isnan(one).all()}, splits
 
 
 @lru_cache(maxsize=8)
@@ -78,23 +110,34 @@ def shares(results: Results) -> pd.DataFrame:
     without T1ce have rows under both utilities. The result is shared: do not write to it.
     """
     records = []
-    for segmentor, region, start, end, values, splits in _ends(results):
-        for utility in UTILITIES:
-            for row, label in _rows(results, segmentor, utility, start):
-                of = values.get(row.run)
-                share, known = Share(), {"n": 0}
-                if of is not None:
-                    low, high = mean_interval(of, splits)
-                    means = patient_means(of)
-                    known = {"n": int((~np.isnan(means)).sum()), "mean": float(np.nanmean(means))}
-                    known |= {"mean_low": low, "mean_high": high}
-                    if row.run not in (start, end):
-                        share = share_of_gap(of, values[start], values[end], splits)
-                named = {"label": label, "run": row.run, "role": row.role}
-                named["status"] = f"failed: {row.failure}" if row.failure else ""
-                of_column = {"segmentor": segmentor, "utility": utility, "region": region}
-                records.append(of_column | named | known | asdict(share))
+    for gap, utility in product(gaps(results), UTILITIES):
+        column = {"segmentor": gap.segmentor, "utility": utility, "region": gap.region}
+        for row, label in _rows(results, gap, utility):
+            named = {"label": label, "run": row.run, "role": row.role}
+            named["status"] = f"failed: {row.failure}" if row.failure else ""
+            records.append(column | named | _measured(gap, row.run))
     return pd.DataFrame(records, columns=SHARES)
+
+
+def _measured(gap: Gap, run: str) -> dict[str, float]:
+    """Return the mean Dice of a run and its share of the gap, as far as it has scores."""
+    if run not in gap.dice:
+        return {"n": 0, **asdict(Share())}
+    values, splits = gap.dice[run], gap.splits
+    means, (low, high) = patient_means(values), mean_interval(values, splits)
+    share = Share()
+    if run not in (gap.start, gap.end):
+        share = share_of_gap(values, gap.dice[gap.start], gap.dice[gap.end], splits)
+    known = {"n": int((~np.isnan(means)).sum()), "mean": float(np.nanmean(means))}
+    return known | {"mean_low": low, "mean_high": high} | asdict(share)
+
+
+def _rows(results: Results, gap: Gap, utility: str) -> Iterator[tuple[Row, str]]:
+    """Yield the rows of a utility and their labels: those of the syntheses, and no T1ce."""
+    for one in judged(results, gap.segmentor):
+        if row := one.by(utility) or (one.retrained if one.synthesis.role == "ceiling" else None):
+            yield row, one.synthesis.label
+    yield results.row(gap.start), NO_T1CE
 
 
 @lru_cache(maxsize=8)
@@ -133,40 +176,3 @@ def share_interval(low: float, high: float) -> str:
     """Return the ends of a share's interval, e.g. "-5 to 27 %"; an end may be infinite."""
     ends = [f"{100 * end:.0f}".replace("inf", "∞") for end in (low, high)]
     return f"{' to '.join('0' if end == '-0' else end for end in ends)} %"
-
-
-def _ends(
-    results: Results,
-) -> Iterator[tuple[str, str, str, str, dict[str, np.ndarray], np.ndarray]]:
-    """Yield segmentor, region, the runs of both ends, all runs' values and their splits.
-
-    Values are (replicates, patients) of the patients who have the region.
-    """
-    alone: dict[str, str] = {}
-    for row in results.rows:
-        if (row.kind, row.role, row.upstream) == ("segmentation", "method", None):
-            alone.setdefault(row.run.partition(".")[0], row.run)
-    for segmentor in segmentors(results):
-        ceilings = [
-            one.retrained.run
-            for one in judged(results, segmentor)
-            if one.synthesis.role == "ceiling" and one.retrained
-        ]
-        for region in REGIONS if ceilings and segmentor in alone else ():
-            of = true_volumes(results, region)
-            scores = scores_of(results.whole, "dice", region, results.protocol)
-            scores = scores[scores["subject"].isin(of.index[of > 0])]
-            if scores.empty:
-                continue
-            by_run, splits = replicate_values(scores, "run")
-            values = {run: one for (run,), one in by_run.items() if not np.isnan(one).all()}
-            if alone[segmentor] in values and ceilings[0] in values:
-                yield segmentor, region, alone[segmentor], ceilings[0], values, splits
-
-
-def _rows(results: Results, segmentor: str, utility: str, start: str) -> Iterator[tuple[Row, str]]:
-    """Yield the rows of a utility and their labels: those of the syntheses, and no T1ce."""
-    for one in judged(results, segmentor):
-        if row := one.by(utility) or (one.retrained if one.synthesis.role == "ceiling" else None):
-            yield row, one.synthesis.label
-    yield results.row(start), NO_T1CE

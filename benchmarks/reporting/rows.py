@@ -59,6 +59,11 @@ class Row:
     def title(self) -> str:
         return marked(self.label, self.role)
 
+    @property
+    def without_t1ce(self) -> bool:
+        """Whether it is a segmentor that has T1, T2 and FLAIR alone."""
+        return (self.kind, self.role, self.upstream) == ("segmentation", "method", None)
+
     def belongs(self, task: str, scored: Iterable[str]) -> bool:
         """Return whether a task's tables list it, given the runs that are scored on the task."""
         if self.run in scored or task in self.tasks:

@@ -61,8 +61,10 @@ def headline(sheet: Mapping, columns: int) -> str:
     if not sheet["blocks"]:
         return "\n\n".join([title, *(_note(note, columns) for note in sheet["notes"])])
     block = sheet["blocks"][0]
-    invented = len(block["columns"]) - 1 if len(block["columns"]) % 2 else None
-    places = [0, 1] if invented is None else [0, 1, invented]
+    invented = [
+        place for place, one in enumerate(block["columns"]) if one["title"].startswith("invented")
+    ]
+    places = [0, 1, *invented]
     # Without the numbers of patients, so that it fits 80 columns; the first note has them.
     heads = [
         block["columns"][0]["title"].partition(",")[0],

@@ -52,7 +52,6 @@ class Report:
     ended: Counter = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # of ended jobs
     jobs: dict[int, Job] = field(default_factory=dict)
-    failed: int = 0
 
     def plan(self, counts: Mapping[str, int]) -> None:
         """Say what will be done, given the number of jobs by rule."""
@@ -87,7 +86,6 @@ class Report:
         """Say that a job failed, its reason and where its log is."""
         job = self.jobs.pop(number, None) or Job(rule, rule, log, self.clock())
         self.ended[rule] += 1
-        self.failed += 1
         self._line(f"{job.name:34}  FAILED  {rule}")
         if reason := failure(Path(log)):
             self._write(f"{'':22}{reason}")
