@@ -12,6 +12,7 @@ from workflow.dag import Dag
 from workflow.job_shell import IMAGE, JobShell
 from workflow.machine import remember_command
 from workflow.snakemake_lock import lock_benchmark
+from workflow.snakemake_pace import start_jobs_without_limit
 
 gc.freeze()  # else Python searches all imports for garbage before it ends
 remember_command(sys.argv)
@@ -25,6 +26,7 @@ try:
 except (InputError, MethodError) as error:
     raise WorkflowError(str(error)) from None
 lock_benchmark(workflow, dag)
+start_jobs_without_limit(workflow)
 
 # Without a limit Snakemake starts as many GPU jobs as there are cores; --resources gpu=N wins.
 if not elsewhere:
