@@ -14,8 +14,9 @@ from workflow.overview import QUIET, overview, report
 from workflow.plan import Plan
 from workflow.status import BEGUN, Status
 
-LINE = "cutgan: epoch 3/5  step 52/52  D 0.253  GAN 0.369  NCE 5.117  more 1.000  left 0:23:14\n"
-DICE = "unet: epoch 4/6  step 52/52  cross_entropy 0.006  val_dice 0.631  left 0:00:07\n"
+LINE = "cutgan: epoch 2/5  step 52/52  D 0.253  GAN 0.369  NCE 5.117  more 1.000  left 0:23:14\n"
+LOSSES = "epoch,D,GAN,NCE,more\n1,1.0,1.0,9.0,1.0\n2,0.2529,0.369,5.117,1.0\n"
+DICE = "epoch,cross_entropy,val_dice\n1,0.006,0.6311\n"
 
 
 @pytest.fixture
@@ -50,19 +51,29 @@ def test_before_anything_has_run_all_wait_for_their_first_job(plan):
 
 
 @pytest.mark.parametrize(
-    ("run", "log", "detail"),
+    ("run", "log", "history", "detail"),
     [
-        ("cutgan", LINE, "epoch 3/5, 0:23:14 left, D 0.253, GAN 0.369, NCE 5.117"),
-        ("unet", "a\n" + DICE, "epoch 4/6, 0:00:07 left, val_dice 0.631"),
-        ("drit", "No GPU: none.\n", ""),
+        ("cutgan", LINE, LOSSES, "epoch 2/5, 0:23:14 left, D 0.253, GAN 0.369, NCE 5.117"),
+        ("unet", "a\n", DICE, "epoch 1/6, val_dice 0.631"),
+        ("drit", "No GPU: none.\n", "", "epoch 0/5"),
     ],
 )
-def test_a_job_whose_lock_is_held_is_running(plan, run, log, detail):
+def test_a_job_whose_lock_is_held_is_running(plan, run, log, history, detail):
     folder = begin(run, log=log, age=2 * QUIET)
+    if history:
+        folder.growing_history.parent.mkdir()
+        folder.growing_history.write_text(history)
     with exclusive(folder.lock("train"), "training"):
         found = work(plan, run)
     assert (found.state, found.verb, found.detail) == ("running", "train", detail)
     assert not is_held(folder.lock("train"))
+
+
+def test_a_prediction_that_is_running_has_no_epochs(plan):
+    folder = begin("cutgan", verb="synthesize")
+    with exclusive(folder.lock("synthesize"), "predicting"):
+        found = work(plan, "cutgan")
+    assert (found.state, found.verb, found.detail) == ("running", "synthesize", "")
 
 
 def test_a_job_of_another_machine_is_running_while_its_log_grows(plan):
