@@ -92,7 +92,7 @@ def test_a_failure_has_its_reason_and_its_log(plan):
     lines = list(report(overview(plan), "phantom", 60))
     assert "1 failed" in lines[0]
     (at,) = (i for i, line in enumerate(lines) if "loss D is nan" in line)
-    assert lines[at].split()[:2] == ["drit", "train"]
+    assert lines[at - 1].split() == ["drit", "train"]
     assert lines[at + 1].strip() == "log: results/logs/phantom/train/drit/seed0.log"
 
 
@@ -112,6 +112,25 @@ def test_scored_runs_are_done(plan, monkeypatch):
     assert work(plan, "cutgan").state == "done"
     text = "\n".join(report(overview(plan), "phantom", 60))
     assert "\ndone: cutgan" in text and max(map(len, text.split("\n"))) <= 60
+
+
+def test_a_run_whose_scores_are_of_other_code_waits_and_says_so(plan):
+    scores = Layout("phantom").run("cutgan", Replicate(0)).scores
+    scores.parent.mkdir(parents=True)
+    scores.touch()
+    lines = list(report(overview(plan), "phantom", 80))
+    assert lines[1].startswith("1 of those waiting have scores of other settings, code or patients")
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_reasons_fit_the_terminal_and_paths_stay_whole(plan, columns):
+    reason = "the GPU has no memory left for batch 4: set `speed.precision: bf16`. " * 3
+    for run in ("drit", "copy_t1+unet"):
+        begin(run, text=reason)
+    lines = "\n".join(report(overview(plan), "phantom", columns)).split("\n")
+    long = [line for line in lines if len(line) > columns]
+    assert all(line.startswith("      log: results/logs/phantom/train/") for line in long)
+    assert reason.strip() in " ".join(" ".join(lines).split())
 
 
 def test_replicates_are_named_where_there_are_several(plan):

@@ -20,6 +20,7 @@ from workflow.status import BEGUN, jobs, run_status
 STATES = ("running", "failed", "waiting", "done")
 QUIET = 600  # seconds after which a log that does not grow belongs to a job that was killed
 
+OUTDATED = "outdated"
 _LEFT = re.compile(r"  left (\S+)$")
 _LOSSES = 3  # that one line has room for
 
@@ -31,7 +32,8 @@ class Work:
     Attributes
     ----------
     verb : the command that is running, failed, or comes next; "" if all are done.
-    detail : of a training its epoch, losses and time left; of a failure its reason.
+    detail : of a training its epoch, losses and time left; of a failure its reason; of a run that
+        waits OUTDATED, if it has scores that are not of today's settings, code and patients.
     log : of the command, "" where there is none.
     """
 
@@ -72,7 +74,8 @@ def _unfinished(plan: Plan, run: Run, replicate: Replicate) -> Work:
             return Work(run.name, replicate, state, verb, detail, str(log))
         if not waits_for and not layout.record(verb, *rest).exists():
             waits_for = verb
-    return Work(run.name, replicate, "waiting", waits_for or "score")
+    detail = OUTDATED if folder.scores.exists() else ""
+    return Work(run.name, replicate, "waiting", waits_for or "score", detail)
 
 
 def _grows(log: Path) -> bool:
@@ -109,21 +112,37 @@ def _lines(path: Path) -> list[str]:
 
 
 def report(works: list[Work], name: str, columns: int) -> Iterator[str]:
-    """Yield the lines that `python -m workflow status` prints, `columns` wide but for reasons."""
+    """Yield the lines that `python -m workflow status` prints, `columns` wide but for paths."""
     by_state = {state: [work for work in works if work.state == state] for state in STATES}
     counts = ", ".join(f"{len(some)} {state}" for state, some in by_state.items() if some)
-    yield f"{name}: {len(works)} runs, {counts}."
+    yield _filled(f"{name}: {len(works)} runs, {counts}.", columns, "  ")
+    if old := sum(work.detail == OUTDATED for work in by_state["waiting"]):
+        text = (
+            "waiting have scores of other settings, code or patients, which `snakemake` replaces."
+        )
+        yield _filled(f"{old} of those {text}", columns, "  ")
     once = len({work.replicate for work in works}) == 1
     names = {work: work.run if once else f"{work.run}, {work.replicate.title}" for work in works}
     for state in ("running", "failed"):
         some = by_state[state]
         yield from ["", state] if some else []
-        width = max((len(names[work]) for work in some), default=0)
+        width = min(max((len(names[work]) for work in some), default=0), columns - 14)
         for work in some:
-            yield f"  {names[work]:{width}}  {work.verb:10}  {work.detail}".rstrip()
-            if state == "failed":
-                yield f"  {'':{width}}  log: {work.log}"
+            line = f"  {names[work]:{width}}  {work.verb:10}"
+            if state == "running":
+                yield _filled(f"{line}  {work.detail}".rstrip(), columns, " " * 6)
+            else:
+                yield line.rstrip()
+                yield _filled(f"      {work.detail}", columns, " " * 6)
+                yield f"      log: {work.log}"
     for state in ("waiting", "done"):
         if by_state[state]:
             listed = "; ".join(names[work] for work in by_state[state])
-            yield f"\n{textwrap.fill(f'{state}: {listed}', columns, subsequent_indent='  ')}"
+            yield f"\n{_filled(f'{state}: {listed}', columns, '  ')}"
+
+
+def _filled(text: str, columns: int, indent: str) -> str:
+    """Wrap a text between words, and never within a path or a command."""
+    return textwrap.fill(
+        text, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
