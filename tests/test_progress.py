@@ -137,11 +137,12 @@ def test_snakemakes_records_become_lines():
         record(text="Select jobs to execute..."),
         record(text="Nothing to be done (all requested files are present and up to date)."),
         record(level=logging.WARNING, text="a file vanished"),
+        record(text="Terminating processes on user request, this might take some time."),
     ):
         handler.emit(one)
     text = handler.report.out.getvalue()
     assert [line.split()[-1] for line in text.splitlines()] == [
-        ".snakemake/log", "s", "draw", "page.log", "date).", "vanished",
+        ".snakemake/log", "s", "draw", "page.log", "date).", "vanished", "time.",
     ]  # fmt: skip
 
 

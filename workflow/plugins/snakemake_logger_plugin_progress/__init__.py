@@ -25,6 +25,8 @@ USUAL = {
 }  # fmt: skip
 OTHER = 0.5
 DEMO = "phantom"
+# What Snakemake says besides that a user must see; after Ctrl-C and SIGTERM it is silent otherwise.
+PASSED_ON = ("Nothing to be done", "Terminating processes", "Will exit after finishing")
 # How a line of a training's log ends.
 _LEFT = re.compile(r"  left (\d+):(\d\d):(\d\d)$")
 # What has been done once the last job of a rule has ended; a training has a line of its own.
@@ -212,4 +214,4 @@ class LogHandler(LogHandlerBase):
 
 
 def _matters(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING or "Nothing to be done" in record.getMessage()
+    return record.levelno >= logging.WARNING or record.getMessage().startswith(PASSED_ON)
