@@ -8,6 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxpro
 .PHONY: demo test test-fast lint slurm
 
 demo: .venv/installed
+	@echo "Demo: simulated patients, about 13 minutes on two cores, no GPU. Ctrl-C is safe: 'make demo' resumes."
 	PYTHONPATH=workflow/plugins $(BIN)/snakemake --logger progress --cores $(CORES)
 	$(BIN)/python -m benchmarks verify results/manifest/phantom.json
 	$(BIN)/python -m benchmarks bands results/tables/phantom/scores.csv; verdict=$$?; $(BIN)/python -m workflow show; exit $$verdict
@@ -30,5 +31,6 @@ slurm: .venv/installed
 .venv/installed: requirements.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is %d.%d; run make PYTHON=/path/to/python3.11" % v)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@echo "Installing into .venv, once: about 2 GB."
+	$(BIN)/python -m pip install --requirement requirements.txt
 	touch $@

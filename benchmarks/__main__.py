@@ -1,6 +1,4 @@
-"""`python -m benchmarks verify` compares the results here with their manifests.
-
-`python -m benchmarks bands` compares the numbers of one seed with those of other seeds.
+"""`python -m benchmarks VERB`: check results that exist, and print the settings' schema.
 
 Exit code 0: everything agrees. 1: something does not. 2: a file is missing or invalid.
 """
@@ -23,17 +21,20 @@ SHOWN = 12  # the most names that a list in the report has
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verify = verbs.add_parser("verify", help="compare results with what was recorded of them")
+    comparing = "Compare results with what was recorded of them."
+    verify = verbs.add_parser("verify", help=comparing, description=comparing)
     verify.add_argument("manifests", nargs="*", type=Path, help=f"all of {FOLDER} if none is given")
     verify.add_argument("--data", type=Path, help="where the input data is now")
     quick = f"do not read files above {LARGE // 10**6} MB"
     verify.add_argument("--quick", action="store_true", help=quick)
-    bands = verbs.add_parser("bands", help="compare a seed's numbers with those of other seeds")
+    placing = "Compare the numbers of one seed with those of other seeds."
+    bands = verbs.add_parser("bands", help=placing, description=placing)
     bands.add_argument("scores", nargs="+", type=Path, help="results/tables/<benchmark>/scores.csv")
     which = bands.add_mutually_exclusive_group()
     which.add_argument("--reference", type=Path, help="other bands than the benchmark's")
     which.add_argument("--write", type=Path, help="make such a file of the scores of several seeds")
-    verbs.add_parser("schema", help="print the JSON schema of a benchmark file")
+    printing = "Print the JSON schema of a benchmark file."
+    verbs.add_parser("schema", help=printing, description=printing)
     chosen = parser.parse_args(arguments)
     if chosen.verb == "schema":
         print(json.dumps(schema(), indent=1))

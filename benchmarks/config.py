@@ -1,7 +1,7 @@
 """The settings of a benchmark file: the one definition of every key, its range and its meaning.
 
 A benchmark file has two sections: `results` holds everything that affects a number in a table,
-`speed` everything that only affects how long it takes. Changing `speed` reruns nothing.
+`speed` everything that does not. Changing `speed` reruns nothing.
 """
 
 import re
@@ -225,7 +225,7 @@ class Results(Settings):
 
 
 class Speed(Settings):
-    """Everything that only affects how long a benchmark takes.
+    """Everything that affects no number: how long a benchmark takes, and what it also writes.
 
     Attributes
     ----------
@@ -244,6 +244,8 @@ class Speed(Settings):
         where there is none, torch names the operation in the log. No effect on a CPU.
     slots_per_gpu : trainings and predictions that share one GPU of this machine; on a cluster each
         has its own GPU.
+    tensorboard : each training also writes its losses, validation Dice and learning rates for
+        TensorBoard, below `results/logs/<benchmark>/tensorboard`. Needs the package `tensorboard`.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -256,6 +258,7 @@ class Speed(Settings):
     resident: Literal["auto", "always", "never"] = "auto"
     channels_last: bool = False
     compile: Literal["none", "kernels", "graphs"] = "none"
+    tensorboard: bool = False
 
 
 class Benchmark(Settings):

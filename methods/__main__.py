@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ Created {folder}, a method that runs as it is:
 
 Next:
   {python} -m pytest tests/test_contract.py -k {name}   # run the contract tests
-  {python} -m snakemake --cores 2   # its rows in results/tables/phantom/
+  {snakemake} --cores 2   # its rows in results/tables/phantom/
 methods/README.md is the guide."""
 
 NEXT_EXTERNAL = """\
@@ -26,7 +27,7 @@ Created {folder}/method.yaml, an entry of volumes that were made elsewhere:
 {patterns}
 If a file's name is not what it says, correct it there. Then:
   write the patients that the method was trained on into `learned_from`
-  {python} -m snakemake --cores 2{config}   # checks the files first, then its rows
+  {snakemake} --cores 2{config}   # checks the files first, then its rows
 methods/README.md says what is checked."""
 
 
@@ -124,6 +125,18 @@ def _title(name: str) -> str:
     return " ".join(name.split("_")).capitalize()
 
 
+def _commands() -> dict[str, str]:
+    """Return how to run this environment's Python and Snakemake from the current folder."""
+    commands = {}
+    for name in ("python", "snakemake"):
+        path = Path(sys.executable).with_name(name)
+        if path.is_relative_to(Path.cwd()):
+            commands[name] = os.path.relpath(path)
+        else:
+            commands[name] = name if shutil.which(name) == str(path) else str(path)
+    return commands
+
+
 def _list() -> None:
     for method in discover().values():
         description = method.description
@@ -135,9 +148,11 @@ def _list() -> None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m methods", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("list", help="the methods and their variants")
-    create = verbs.add_parser("new", help="create a method from the template")
-    create.add_argument("name")
+    listing = "List the methods and their variants."
+    verbs.add_parser("list", help=listing, description=listing)
+    creating = "Create a method from the template, or an entry of predictions made elsewhere."
+    create = verbs.add_parser("new", help=creating, description=creating)
+    create.add_argument("name", help="of its folder below methods/, such as my_method")
     files = create.add_argument_group("volumes that were made elsewhere")
     files.add_argument("--external", metavar="PATH", help=f"their folder, or a path with {PATIENT}")
     files.add_argument("--kind", choices=KINDS, help="of the volumes; else their names tell")
@@ -151,7 +166,6 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.verb == "list":
             _list()
             return 0
-        python = os.path.relpath(sys.executable)
         if chosen.external is not None:
             patterns = new_external(
                 chosen.name,
@@ -165,13 +179,13 @@ def main(arguments: list[str] | None = None) -> int:
                 NEXT_EXTERNAL.format(
                     folder=f"methods/{chosen.name}",
                     patterns="\n".join(f"  {kind}: {text}" for kind, text in patterns.items()),
-                    python=python,
+                    **_commands(),
                     config=f" --config benchmark={chosen.benchmark}" if chosen.benchmark else "",
                 )
             )
         else:
             new(chosen.name)
-            print(NEXT.format(folder=f"methods/{chosen.name}", name=chosen.name, python=python))
+            print(NEXT.format(folder=f"methods/{chosen.name}", name=chosen.name, **_commands()))
     except MethodError as error:
         print(f"\n{error}\n", file=sys.stderr)
         return 2

@@ -125,6 +125,7 @@ def output(folder) -> Output:
         folder / "weights.pt",
         folder / "history.csv",
         folder / "cost.csv",
+        folder / "checkpoints" / "history.csv",
     )
 
 
@@ -161,6 +162,38 @@ def test_resident_slices_train_the_same_weights(cohort, tmp_path, model):
     resident = Machine(CPU.device, resident="always")
     assert run(second, job(cohort), tmp_path / "cut", resident) == history
     assert same(weights(whole), weights(second))
+
+
+def stopped(cohort, folder, dies_at, **changes) -> list[bytes]:
+    """Train until a step of this process; return the lines of the history that it leaves."""
+    model, growing = made(), output(folder).growing_history
+    model.dies_at = dies_at
+    with pytest.raises(KeyboardInterrupt):
+        run(model, job(cohort, **changes), folder)
+    return growing.read_bytes().splitlines() if growing.exists() else []
+
+
+def test_the_history_grows_by_a_line_as_an_epoch_ends(cohort, tmp_path):
+    run(made(), job(cohort), tmp_path / "whole")
+    header, *lines = (tmp_path / "whole" / "history.csv").read_bytes().splitlines()
+    assert len(lines) == 3
+    assert stopped(cohort, tmp_path, dies_at=3) == []
+    assert stopped(cohort, tmp_path, dies_at=6) == [header, *lines[:1]]
+    assert stopped(cohort, tmp_path, dies_at=6) == [header, *lines[:2]]
+    run(made(), job(cohort), tmp_path)
+    assert (tmp_path / "history.csv").read_bytes().splitlines() == [header, *lines]
+    assert not output(tmp_path).growing_history.exists()
+
+
+def test_a_growing_history_begins_as_the_checkpoint_has_it(cohort, tmp_path):
+    """Also if it holds more lines, fewer, or those of another training."""
+    growing = output(tmp_path).growing_history
+    left = stopped(cohort, tmp_path, dies_at=9)
+    growing.write_bytes(growing.read_bytes() + b"3,0.5\n")
+    assert stopped(cohort, tmp_path, dies_at=1) == left
+    growing.unlink()
+    assert stopped(cohort, tmp_path, dies_at=1) == left
+    assert stopped(cohort, tmp_path, dies_at=1, digest="d2") == []
 
 
 def test_a_checkpoint_of_another_training_is_not_resumed_from(cohort, tmp_path):
@@ -424,6 +457,8 @@ def test_a_kill_between_any_two_changes_of_the_disk_is_made_good(
             run(made(model), whole, folder)
         left = finished_files(folder)
         assert "weights.pt" not in left or left.keys() == expected.keys()
+        growing = folder / "checkpoints" / "history.csv"
+        assert not growing.exists() or expected["history.csv"].startswith(growing.read_bytes())
         before = left.get("cost.csv")
         if snakemake:
             for name in ("weights.pt", "cost.csv"):
@@ -432,7 +467,7 @@ def test_a_kill_between_any_two_changes_of_the_disk_is_made_good(
         found = finished_files(folder)
         assert found.keys() == expected.keys() and not list(folder.rglob(".*.tmp"))
         assert alike(checkpoint.load(folder / "weights.pt"), weights)
-        assert found["history.csv"] == expected["history.csv"]
+        assert found["history.csv"] == expected["history.csv"] and not growing.exists()
         assert counted.items() <= cost(folder).items()
         assert before in (None, found["cost.csv"]), "what a training took changed after its end"
 
@@ -516,7 +551,8 @@ def test_a_full_disk_costs_no_epoch(cohort, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "There is no room to write" in done.stderr and "epoch-00002.pt" in done.stderr
-    assert [p.name for p in (tmp_path / "cut" / "checkpoints").iterdir()] == ["epoch-00001.pt"]
+    there = sorted(path.name for path in (tmp_path / "cut" / "checkpoints").iterdir())
+    assert there == ["epoch-00001.pt", "history.csv"]
     second = made()
     run(second, job(cohort), tmp_path / "cut")
     assert second.steps == 8

@@ -14,8 +14,9 @@ from workflow.overview import QUIET, overview, report
 from workflow.plan import Plan
 from workflow.status import BEGUN, Status
 
-LINE = "cutgan: epoch 3/5  step 52/52  D 0.253  GAN 0.369  NCE 5.117  more 1.000  left 0:23:14\n"
-DICE = "unet: epoch 4/6  step 52/52  cross_entropy 0.006  val_dice 0.631  left 0:00:07\n"
+LINE = "cutgan: epoch 2/5  step 52/52  D 0.253  GAN 0.369  NCE 5.117  more 1.000  left 0:23:14\n"
+LOSSES = "epoch,D,GAN,NCE,more\n1,1.0,1.0,9.0,1.0\n2,0.2529,0.369,5.117,1.0\n"
+DICE = "epoch,cross_entropy,val_dice\n1,0.006,0.6311\n"
 
 
 @pytest.fixture
@@ -50,19 +51,29 @@ def test_before_anything_has_run_all_wait_for_their_first_job(plan):
 
 
 @pytest.mark.parametrize(
-    ("run", "log", "detail"),
+    ("run", "log", "history", "detail"),
     [
-        ("cutgan", LINE, "epoch 3/5, 0:23:14 left, D 0.253, GAN 0.369, NCE 5.117"),
-        ("unet", "a\n" + DICE, "epoch 4/6, 0:00:07 left, val_dice 0.631"),
-        ("drit", "No GPU: none.\n", ""),
+        ("cutgan", LINE, LOSSES, "epoch 2/5, 0:23:14 left, D 0.253, GAN 0.369, NCE 5.117"),
+        ("unet", "a\n", DICE, "epoch 1/6, val_dice 0.631"),
+        ("drit", "No GPU: none.\n", "", "epoch 0/5"),
     ],
 )
-def test_a_job_whose_lock_is_held_is_running(plan, run, log, detail):
+def test_a_job_whose_lock_is_held_is_running(plan, run, log, history, detail):
     folder = begin(run, log=log, age=2 * QUIET)
+    if history:
+        folder.growing_history.parent.mkdir()
+        folder.growing_history.write_text(history)
     with exclusive(folder.lock("train"), "training"):
         found = work(plan, run)
     assert (found.state, found.verb, found.detail) == ("running", "train", detail)
     assert not is_held(folder.lock("train"))
+
+
+def test_a_prediction_that_is_running_has_no_epochs(plan):
+    folder = begin("cutgan", verb="synthesize")
+    with exclusive(folder.lock("synthesize"), "predicting"):
+        found = work(plan, "cutgan")
+    assert (found.state, found.verb, found.detail) == ("running", "synthesize", "")
 
 
 def test_a_job_of_another_machine_is_running_while_its_log_grows(plan):
@@ -81,7 +92,7 @@ def test_a_failure_has_its_reason_and_its_log(plan):
     lines = list(report(overview(plan), "phantom", 60))
     assert "1 failed" in lines[0]
     (at,) = (i for i, line in enumerate(lines) if "loss D is nan" in line)
-    assert lines[at].split()[:2] == ["drit", "train"]
+    assert lines[at - 1].split() == ["drit", "train"]
     assert lines[at + 1].strip() == "log: results/logs/phantom/train/drit/seed0.log"
 
 
@@ -101,6 +112,25 @@ def test_scored_runs_are_done(plan, monkeypatch):
     assert work(plan, "cutgan").state == "done"
     text = "\n".join(report(overview(plan), "phantom", 60))
     assert "\ndone: cutgan" in text and max(map(len, text.split("\n"))) <= 60
+
+
+def test_a_run_whose_scores_are_of_other_code_waits_and_says_so(plan):
+    scores = Layout("phantom").run("cutgan", Replicate(0)).scores
+    scores.parent.mkdir(parents=True)
+    scores.touch()
+    lines = list(report(overview(plan), "phantom", 80))
+    assert lines[1].startswith("1 of those waiting have scores of other settings, code or patients")
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_reasons_fit_the_terminal_and_paths_stay_whole(plan, columns):
+    reason = "the GPU has no memory left for batch 4: set `speed.precision: bf16`. " * 3
+    for run in ("drit", "copy_t1+unet"):
+        begin(run, text=reason)
+    lines = "\n".join(report(overview(plan), "phantom", columns)).split("\n")
+    long = [line for line in lines if len(line) > columns]
+    assert all(line.startswith("      log: results/logs/phantom/train/") for line in long)
+    assert reason.strip() in " ".join(" ".join(lines).split())
 
 
 def test_replicates_are_named_where_there_are_several(plan):

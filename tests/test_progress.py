@@ -29,7 +29,10 @@ def lines(report):
 def test_it_says_what_will_be_done(report):
     one, _ = report
     one.plan({"train": 2, "score": 4, "all": 1, "total": 7})
-    assert lines(one) == ["6 jobs, 2 of them trainings. Details: .snakemake/log"]
+    assert lines(one) == [
+        "6 jobs, 2 of them trainings. Ctrl-C is safe: the same command resumes. "
+        "Details: .snakemake/log"
+    ]
 
 
 def test_a_training_has_a_line_with_its_seconds_and_its_dice(report, tmp_path):
@@ -70,6 +73,36 @@ def test_time_left_is_of_the_jobs_abreast_and_falls_while_one_runs(report):
     assert " 1 min left" in lines(one)[-1], "two ran at a time"
 
 
+def test_a_training_says_itself_how_long_it_takes(report, tmp_path):
+    one, time = report
+    log = tmp_path / "seed0.log"
+    one.plan({"train": 3})
+    one.start(1, "train", {}, str(log))
+    time.now += 10
+    assert one.left == pytest.approx(3 * USUAL["train"] - 10)
+    log.write_text("unet: epoch 1/9  step 5/5  cross_entropy 0.1  left 1:00:20\n")
+    assert one.left == pytest.approx(3620 + 2 * 3630)
+
+
+def test_the_demos_seconds_are_not_told_of_other_trainings(report, tmp_path, monkeypatch):
+    one, time = report
+    monkeypatch.chdir(tmp_path)
+    log = tmp_path / "results" / "logs" / "brats2020" / "train" / "unet" / "seed0.log"
+    log.parent.mkdir(parents=True)
+    one.plan({"prepare": 2, "train": 2, "page": 1})
+    for number, rule in enumerate(("prepare", "prepare", "train")):
+        one.start(number, rule, {}, str(log.relative_to(tmp_path)))
+    time.now += 30
+    for number in range(2):
+        one.end(number)
+    assert "? min left" in lines(one)[-1] and "? %" in lines(one)[-1]
+    log.write_text("unet: epoch 1/9  step 5/5  cross_entropy 0.1  left 1:00:00\n")
+    assert one.is_known
+    time.now += 30
+    one.end(2)
+    assert "? min left" not in lines(one)[-1] and one.is_known
+
+
 def test_a_failed_job_has_its_reason_and_its_log(report, tmp_path):
     one, _ = report
     log = tmp_path / "seed0.log"
@@ -104,11 +137,12 @@ def test_snakemakes_records_become_lines():
         record(text="Select jobs to execute..."),
         record(text="Nothing to be done (all requested files are present and up to date)."),
         record(level=logging.WARNING, text="a file vanished"),
+        record(text="Terminating processes on user request, this might take some time."),
     ):
         handler.emit(one)
     text = handler.report.out.getvalue()
     assert [line.split()[-1] for line in text.splitlines()] == [
-        ".snakemake/log", "s", "draw", "page.log", "date).", "vanished",
+        ".snakemake/log", "s", "draw", "page.log", "date).", "vanished", "time.",
     ]  # fmt: skip
 
 

@@ -23,6 +23,38 @@ def sheets():
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("columns", [40, 60])
+def test_a_table_is_aligned_in_a_narrow_terminal(sheets, name, columns, encoding):
+    """No line of a grid has a letter where its ruler has none."""
+    text = terminal.table(sheets[name], columns, encoding)
+    text.encode(encoding)
+    assert max(map(len, text.splitlines())) <= columns
+    for part in text.split("\n\n"):
+        lines = part.splitlines()
+        if ruler := next((line for line in lines if line.startswith("---")), None):
+            assert max(map(len, lines)) <= len(ruler)
+            gaps = [place for place, letter in enumerate(ruler) if letter == " "]
+            assert not {line[gap] for line in lines for gap in gaps if gap < len(line)} - {" "}
+
+
+def test_rows_of_the_same_label_are_told_apart_in_every_part(sheets):
+    block = sheets["table10_claims"]["blocks"][0]
+    text = terminal.table(sheets["table10_claims"] | {"blocks": [block]}, 80)
+    rows = [(row["label"], row["cells"][0]["text"]) for row in block["rows"]]
+    assert len(set(rows)) == len(rows) > len(set(dict(rows)))
+    grids = [part.split() for part in text.split("\n\n") if "-----" in part]
+    assert len(grids) > 1 and {words[0] for words in grids} == {block["columns"][0]["title"]}
+
+
+def test_long_labels_and_cells_are_wrapped_where_they_do_not_fit():
+    lines = [["floor: empty channel", "-38 %  (-79 to -12 %), see the note"], ["x", "1"]]
+    (grid,) = terminal._grids(["share"], lines, 40)
+    assert max(map(len, grid.splitlines())) <= 40
+    assert "\n  channel" in grid and all(word in grid for word in lines[0][1].split())
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("columns", [60, 100, 200])
 def test_a_table_has_all_its_cells_and_fits(sheets, name, columns):
     sheet = sheets[name]
@@ -79,8 +111,8 @@ def test_show_prints_the_headline_and_what_to_open(written):
     done = show(written)
     assert done.returncode == 0 and not done.stderr
     lines = done.stdout.decode().splitlines()
-    assert len(lines) <= 22 and lines[-3].startswith("Open ")
-    assert "show 0 ... 11" in lines[-2]
+    assert len(lines) <= 22 and lines[-4].startswith("Open ")
+    assert "show 0 ... 11)" in lines[-3]
     page = written / Layout("phantom").page
     page.parent.mkdir(parents=True)
     page.touch()

@@ -41,6 +41,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def growing_history(self) -> Path:
+        """The losses of a training that has not ended; no rule declares it, see `checkpoints`."""
+        return self.checkpoints / self.history.name
+
+    @property
     def scores(self) -> Path:
         return self.path / "scores.csv"
 
@@ -87,6 +92,7 @@ class Layout:
     `results/records` what each job took and made
     `results/origins` the benchmark file and the patients that these results are made from
     `results/locks`   the file that the Snakemake at work holds
+    `results/logs`    the log of each job; TensorBoard's event files
     """
 
     benchmark: str
@@ -159,6 +165,10 @@ class Layout:
 
     def log(self, *parts: str) -> Path:
         return RESULTS / "logs" / self.benchmark / f"{'/'.join(parts)}.log"
+
+    def events(self, run: str, replicate: Replicate | str) -> Path:
+        """TensorBoard's event files of a training, which follow its process: no rule has them."""
+        return RESULTS / "logs" / self.benchmark / "tensorboard" / run / str(replicate)
 
     def timing(self, *parts: str) -> Path:
         """What Snakemake's `benchmark:` directive measures of a job."""

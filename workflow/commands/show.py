@@ -1,6 +1,8 @@
 """Print the headline, one table, or all of them."""
 
 import json
+import sys
+import textwrap
 from pathlib import Path
 
 from benchmarks.config import Benchmark
@@ -8,6 +10,7 @@ from benchmarks.errors import InputError
 from benchmarks.reporting import terminal
 from benchmarks.reporting.catalogue import Item, tables
 from workflow.layout import Layout
+from workflow.verbs import VERBS
 
 HEADLINE = "table0_gap"
 ALL = "all"
@@ -20,15 +23,15 @@ def run(benchmark: Benchmark, table: str) -> None:
     ------
     InputError : there is no such table, or it was not written yet.
     """
-    layout = Layout(benchmark.name)
+    layout, columns, letters = Layout(benchmark.name), terminal.width(), sys.stdout.encoding
     items = {item.name: item for item in tables(benchmark.conditions)}
     if table:
         chosen = list(items.values()) if table == ALL else [_find(table, items)]
-        texts = [terminal.table(_read(layout, item), terminal.width()) for item in chosen]
+        texts = [terminal.table(_read(layout, item), columns, letters) for item in chosen]
     else:
         texts = [
-            terminal.headline(_read(layout, items[HEADLINE]), terminal.width()),
-            _next(layout, items),
+            terminal.headline(_read(layout, items[HEADLINE]), columns, letters),
+            _next(layout, items, columns),
         ]
     terminal.write("\n\n".join(texts))
 
@@ -46,18 +49,29 @@ def _read(layout: Layout, item: Item) -> dict:
         name = layout.tables.name
         raise InputError(
             f"There is no {path}. Run `snakemake` on benchmark `{name}` first, or, if all of its "
-            "runs are scored, `python -m workflow tabulate`."
+            "runs are scored, `python -m workflow tabulate`. `python -m workflow status` says how "
+            "far it is."
         )
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _next(layout: Layout, items: dict[str, Item]) -> str:
-    numbers = [name.partition("_")[0].removeprefix("table") for name in items]
+def _next(layout: Layout, items: dict[str, Item], columns: int) -> str:
+    last = list(items)[-1].partition("_")[0].removeprefix("table")
+    same = "" if layout.benchmark == VERBS["show"].benchmark else " with the same --benchmark"
     page = Path(layout.page)
-    lines = {
-        "Open": page.resolve().as_uri() if page.is_file() else f"{page}, once it is written",
-        "Tables": f"{layout.tables}/ (python -m workflow show 0 ... {numbers[-1]})",
-        "Next": "your method: python -m methods new NAME   your patients: python -m workflow check "
-        "--data FOLDER",
-    }
-    return "\n".join(f"{name:8}{text}" for name, text in lines.items())
+    lines = [
+        ("Open", page.resolve().as_uri() if page.is_file() else f"{page}, once it is written"),
+        ("Tables", f"{layout.tables}/ (python -m workflow show 0 ... {last}{same})"),
+        ("Next", "your method: python -m methods new NAME"),
+        ("", "your patients: python -m workflow check --data FOLDER"),
+    ]
+    return "\n".join(
+        textwrap.fill(
+            f"{name:8}{text}",
+            columns,
+            subsequent_indent=" " * 8,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for name, text in lines
+    )

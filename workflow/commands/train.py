@@ -26,7 +26,14 @@ def run(benchmark: Benchmark, run: str, replicate: Replicate) -> list[Record]:
     job = make_job(plan, chosen, replicate)
     model = make_model(plan, chosen, replicate)
     folder, speed = layout.run(run, replicate), benchmark.speed
-    output = Output(folder.checkpoints, folder.weights, folder.history, folder.cost)
+    output = Output(
+        checkpoints=folder.checkpoints,
+        weights=folder.weights,
+        history=folder.history,
+        cost=folder.cost,
+        growing_history=folder.growing_history,
+        events=layout.events(run, replicate) if speed.tensorboard else None,
+    )
     with claim_device(speed) as device:
         fit(model, job, make_machine(speed, device), output)
 

@@ -46,3 +46,5 @@ class Output:
     weights: Path  # of the chosen epoch
     history: Path  # the losses, one line per epoch
     cost: Path
+    growing_history: Path  # the same of a training that has not ended
+    events: Path | None = None  # a folder for TensorBoard, if it is wanted

@@ -5,8 +5,10 @@ its random numbers anew. So one checkpoint per epoch is enough to resume bit for
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from itertools import chain
+from pathlib import Path
 
 import torch
 
@@ -16,6 +18,7 @@ from methods.contract import Batch, Model
 from workflow.training.checkpoint import Checkpoints, History
 from workflow.training.cost import Cost, Meter, write_cost
 from workflow.training.data import Pick, loader, plan_epoch
+from workflow.training.events import Events
 from workflow.training.job import Job, Output
 from workflow.training.machine import Machine
 from workflow.training.progress import Progress
@@ -47,16 +50,19 @@ def fit(model: Model, job: Job, machine: Machine, output: Output) -> History:
         folder = output.weights.parent
         progress.say(f"this training had ended. To train anew, delete {folder}, and run again")
     else:
-        summary = _train(model, job, machine, checkpoints)
+        summary = _train(model, job, machine, checkpoints, output)
     history = summary["history"]
     replicate = Replicate(job.seed, job.place)
     write_cost(output.cost, job.name, replicate, Cost(**summary["cost"]), model)
-    write_csv(output.history, list(history[0]), [epoch.values() for epoch in history])
+    _write_history(output.history, history)
     checkpoints.publish_weights(output.weights)
+    output.growing_history.unlink(missing_ok=True)
     return history
 
 
-def _train(model: Model, job: Job, machine: Machine, checkpoints: Checkpoints) -> dict:
+def _train(
+    model: Model, job: Job, machine: Machine, checkpoints: Checkpoints, output: Output
+) -> dict:
     """Train to the end; return the history and the cost."""
     machine.prepare(model)
     history: History = []
@@ -69,18 +75,22 @@ def _train(model: Model, job: Job, machine: Machine, checkpoints: Checkpoints) -
     if history:
         progress.earlier(history)
         progress.say(f"resuming after epoch {len(history)} of {job.epochs}")
+    _write_history(output.growing_history, history)
 
     meter = Meter(machine.device, cost)
     load = loader(job.train, job.view, machine, job.chosen("train"))
-    for epoch in range(len(history), job.epochs):
-        losses = _epoch(model, job, machine, load, epoch, progress, meter)
-        if job.validated:
-            view, batch, chosen = job.view, machine.inference_batch, job.chosen("val")
-            losses["val_dice"] = mean_dice(model, job.val, view, machine.device, batch, chosen)
-        progress.epoch(epoch, losses)
-        history = [*history, {"epoch": epoch + 1} | losses]
-        cost = meter.read()
-        checkpoints.save(history, {"model": model.state_dict(), "cost": asdict(cost)})
+    with closing(Events(output.events, history, progress.say)) as events:
+        for epoch in range(len(history), job.epochs):
+            losses = _epoch(model, job, machine, load, epoch, progress, meter)
+            if job.validated:
+                view, batch, chosen = job.view, machine.inference_batch, job.chosen("val")
+                losses["val_dice"] = mean_dice(model, job.val, view, machine.device, batch, chosen)
+            progress.epoch(epoch, losses)
+            history = [*history, {"epoch": epoch + 1} | losses]
+            events.epoch(history[-1], model)
+            cost = meter.read()
+            checkpoints.save(history, {"model": model.state_dict(), "cost": asdict(cost)})
+            _write_history(output.growing_history, history)
 
     patients = {split: [p.patient for p in getattr(job, split)] for split in ("train", "val")}
     if job.t1ce_from is not None:
@@ -88,6 +98,14 @@ def _train(model: Model, job: Job, machine: Machine, checkpoints: Checkpoints) -
     trained_on = {"inputs": list(job.view.inputs), "patients": patients}
     checkpoints.finish(history, trained_on, {"cost": asdict(cost)})
     return {"history": history, "cost": asdict(cost)}
+
+
+def _write_history(path: Path, history: History) -> None:
+    """Write the losses as a whole, so that they are those of the checkpoint after any kill."""
+    if history:
+        write_csv(path, list(history[0]), [epoch.values() for epoch in history])
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _plan(job: Job, batches_per_step: int, epoch: int) -> list[list[Pick]]:

@@ -5,6 +5,7 @@
 """
 
 import logging
+import re
 import sys
 import time
 from collections import Counter, defaultdict
@@ -23,6 +24,11 @@ USUAL = {
     "page": 7.0,
 }  # fmt: skip
 OTHER = 0.5
+DEMO = "phantom"
+# What Snakemake says besides that a user must see; after Ctrl-C and SIGTERM it is silent otherwise.
+PASSED_ON = ("Nothing to be done", "Terminating processes", "Will exit after finishing")
+# How a line of a training's log ends.
+_LEFT = re.compile(r"  left (\d+):(\d\d):(\d\d)$")
 # What has been done once the last job of a rule has ended; a training has a line of its own.
 DONE = {
     "simulate": "patients simulated", "prepare": "patients prepared", "cohort": "cohort checked",
@@ -52,6 +58,7 @@ class Report:
     ended: Counter = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # of ended jobs
     jobs: dict[int, Job] = field(default_factory=dict)
+    demo: bool = True  # until a job of another benchmark starts, whose trainings may take days
 
     def plan(self, counts: Mapping[str, int]) -> None:
         """Say what will be done, given the number of jobs by rule."""
@@ -61,12 +68,17 @@ class Report:
         )
         jobs, trainings = self.planned.total(), self.planned["train"]
         of = f", {trainings} of them training{'s' * (trainings != 1)}" if trainings else ""
-        self._write(f"{jobs} job{'s' * (jobs != 1)}{of}. Details: .snakemake/log")
+        self._write(
+            f"{jobs} job{'s' * (jobs != 1)}{of}. Ctrl-C is safe: the same command resumes. "
+            "Details: .snakemake/log"
+        )
 
     def start(self, number: int, rule: str, wildcards: Mapping[str, str], log: str) -> None:
         parts = (wildcards.get(name) for name in ("run", "replicate", "patient", "kind"))
         name = ", ".join(filter(None, parts)) or rule
         self.jobs[number] = Job(rule, name, log, self.clock())
+        results, logs, benchmark = (*Path(log).parts, "", "", "")[:3]  # see `workflow.layout`
+        self.demo &= (results, logs) != ("results", "logs") or benchmark == DEMO
 
     def end(self, number: int) -> None:
         """Note that a job ended well, and say so if it was a training or the last of its rule."""
@@ -98,16 +110,33 @@ class Report:
     @property
     def left(self) -> float:
         """The seconds of all jobs that have not ended, one after the other."""
-        running = sum(
-            min(self.clock() - job.began, self._usual(job.rule)) for job in self.jobs.values()
-        )
-        waiting = {rule: n - self.ended[rule] for rule, n in self.planned.items()}
-        return max(0.0, sum(n * self._usual(rule) for rule, n in waiting.items()) - running)
+        running = Counter(job.rule for job in self.jobs.values())
+        waiting = {rule: n - self.ended[rule] - running[rule] for rule, n in self.planned.items()}
+        remaining = sum(self._remaining(job) for job in self.jobs.values())
+        return remaining + sum(max(0, n) * self._usual(rule) for rule, n in waiting.items())
+
+    def _remaining(self, job: Job) -> float:
+        if (left := _seconds_left(job)) is not None:
+            return left
+        return max(0.0, self._usual(job.rule) - (self.clock() - job.began))
 
     def _usual(self, rule: str) -> float:
         if n := self.ended[rule]:
             return self.seconds[rule] / n
+        if rule == "train" and (estimates := self._estimates()):
+            return sum(estimates) / len(estimates)
         return USUAL.get(rule, OTHER)
+
+    def _estimates(self) -> list[float]:
+        """Return what the trainings that run will have taken, by the time left in their logs."""
+        left = ((job, _seconds_left(job)) for job in self.jobs.values())
+        return [self.clock() - job.began + one for job, one in left if one is not None]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the time left can be told: not from the demo's trainings for others."""
+        trains = self.planned["train"] > self.ended["train"]
+        return bool(self.demo or not trains or self.ended["train"] or self._estimates())
 
     def _line(self, text: str) -> None:
         elapsed, done = self.clock() - self.began, sum(self.seconds.values())
@@ -115,9 +144,12 @@ class Report:
         # So many jobs ran at a time until now.
         abreast = max(1.0, done / elapsed) if elapsed else 1.0
         minutes = self.left / abreast / 60
-        left = f"{max(1, round(minutes)):4} min left" if minutes >= 0.5 else "    almost done"
+        left = f"{max(1, round(minutes)):4} min left" if minutes >= 0.5 else "  almost done"
+        percent = f"{100 * share:3.0f}"
+        if not self.is_known:
+            left, percent = f"{'?':>4} min left", "  ?"
         whole, seconds = divmod(round(elapsed), 60)
-        self._write(f"{whole:3}:{seconds:02} {100 * share:3.0f} % {left}  {text.rstrip()}")
+        self._write(f"{whole:3}:{seconds:02} {percent} % {left}  {text.rstrip()}")
 
     def _write(self, text: str) -> None:
         self.out.write(f"{text}\n")
@@ -126,21 +158,31 @@ class Report:
 
 def last_words(log: Path) -> str:
     """Return the validation Dice that the log of a training ends with, "" if it has none."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
-        return ""
-    words = next((line.split() for line in reversed(lines) if " val_dice " in line), [])
+    words = next((line.split() for line in _last_lines(log) if " val_dice " in line), [])
     return f"validation Dice {words[words.index('val_dice') + 1]}" if words else ""
 
 
 def failure(log: Path) -> str:
     """Return the last line of a failed job's log, which is its reason; "" if there is none."""
+    return next((line.strip() for line in _last_lines(log) if line.strip()), "")
+
+
+def _seconds_left(job: Job) -> int | None:
+    """Return the time left in the log of a training; None of other jobs, and in the first epoch."""
+    lines = _last_lines(Path(job.log)) if job.rule == "train" else []
+    found = next((found for line in lines if (found := _LEFT.search(line))), None)
+    if found is None:
+        return None
+    hours, minutes, seconds = map(int, found.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _last_lines(log: Path) -> list[str]:
+    """Return the lines of a log, the last one first; none of a file that cannot be read."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        return log.read_text(encoding="utf-8", errors="replace").split("\n")[::-1]
     except OSError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return []
 
 
 class LogHandler(LogHandlerBase):
@@ -172,4 +214,4 @@ class LogHandler(LogHandlerBase):
 
 
 def _matters(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING or "Nothing to be done" in record.getMessage()
+    return record.levelno >= logging.WARNING or record.getMessage().startswith(PASSED_ON)
