@@ -145,8 +145,11 @@ function showTable(table) {
   tables.shown = table;
   if (!tables.articles.has(table)) tables.articles.set(table, openTable(table));
   for (const [other, { article }] of tables.articles) article.hidden = other !== table;
-  byId("table-picks").childNodes.forEach((pick, place) =>
-    pick.setAttribute("aria-pressed", data.tables[place] === table));
+  byId("table-picks").childNodes.forEach((pick, place) => {
+    pick.setAttribute("aria-pressed", data.tables[place] === table);
+    // On a narrow screen they are in one line.
+    if (data.tables[place] === table) pick.parentNode.scrollLeft = pick.offsetLeft - pick.parentNode.offsetLeft;
+  });
   document.title = `${table.title} – ${data.title}`;
 }
 
