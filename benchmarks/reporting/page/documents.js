@@ -2,12 +2,12 @@
 "use strict";
 
 function figureNode({ name, caption }) {
-  const pdf = `figures/${name}.pdf`;
-  const image = make("img", { src: `figures/${name}.png`, loading: "lazy",
+  const [png, pdf] = [`figures/${name}.png`, `figures/${name}.pdf`];
+  const image = make("img", { src: png, loading: "lazy",
     alt: caption.map(([text]) => text).join("") });
   // Figures of one column would else have much larger letters than those of two.
   image.addEventListener("load", () => (image.style.maxWidth = `${image.naturalWidth / 2}px`));
-  return make("figure", {}, make("a", { href: pdf, title: "Open to print" }, image),
+  return make("figure", {}, make("a", { href: png, title: "Open in full size" }, image),
     make("figcaption", {}, ...spans(caption), " ", make("a", { href: pdf }, `${name}.pdf`)));
 }
 
