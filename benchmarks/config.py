@@ -1,7 +1,8 @@
 """The settings of a benchmark file: the one definition of every key, its range and its meaning.
 
-A benchmark file has two sections: `results` holds everything that affects a number in a table,
-`speed` everything that does not. Changing `speed` reruns nothing.
+`results` holds everything that affects a number in a table, `speed` everything that affects none,
+`page` what the page shows in pictures. Changing `speed` reruns nothing, changing `page` rewrites the
+page alone.
 """
 
 import re
@@ -261,6 +262,22 @@ class Speed(Settings):
     tensorboard: bool = False
 
 
+class Page(Settings):
+    """What the page shows in pictures; its scores and tables are always of all test patients.
+
+    Attributes
+    ----------
+    megabytes : of pictures at most, 10^6 bytes each; null for no bound. As many patients have
+        pictures as it holds, spread from the worst to the best Dice ET (see
+        `benchmarks.reporting.page.selection`).
+    slices : `brain` shows every slice with brain, `tumour` those between the first and the last
+        with tumour.
+    """
+
+    megabytes: Annotated[float, Field(gt=0)] | None = 200
+    slices: Literal["brain", "tumour"] = "brain"
+
+
 class Benchmark(Settings):
     """A benchmark file, with the name that its results go by.
 
@@ -279,6 +296,7 @@ class Benchmark(Settings):
     results: Results = Results()
     conditions: dict[ConditionName, dict[str, Any]] = Field(default={})
     speed: Speed = Speed()
+    page: Page = Page()
     _document: Document = PrivateAttr()
     _own: int = PrivateAttr(0)  # how many paths of the document are those of extended files
     _condition: str = PrivateAttr("")  # whose settings the results are

@@ -113,7 +113,8 @@ class Manifest(_Part):
     environment : Python, and the packages of requirements.txt as installed.
     machine : the one that wrote the manifest; `cost` and `prediction_cost` name the device of
         each training and of each synthesis.
-    settings : the benchmark as resolved: file, scale and command line together.
+    settings : the benchmark as resolved: file, scale and command line together; without `page`,
+        which is of no number.
     runs : by run and replicate: the digest of its settings and code, whether it is scored, the
         reason if not, and the costs of its training and of its synthesis. Times of other jobs are
         not kept.

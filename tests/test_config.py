@@ -69,6 +69,7 @@ def test_value_out_of_range_names_what_was_found(tmp_path):
         (GOOD + "speed: {compile: off}\n", ["line 3", "speed.compile", "False", "'none'"]),
         (GOOD + "speed: {resident: yes}\n", ["speed.resident", "True", "'always'"]),
         (GOOD + "speed: {precision: float8}\n", ["speed.precision", "float8", "bf16"]),
+        (GOOD + "page: {megabytes: 0}\n", ["line 3", "page.megabytes", "0"]),
         ("title: mine\ncohort: {source: brats}\n", ["cohort.path", "data=/path/to/BraTS"]),
         ("title: mine\ncohort: {source: mri}\n", ["cohort.source", "'mri'", "phantom"]),
     ],

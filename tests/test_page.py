@@ -4,10 +4,13 @@ import base64
 import io
 import json
 import re
+import shlex
 import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -16,20 +19,24 @@ from made_up import stored_cohort
 from made_up_scores import frame, made_up_results
 from PIL import Image
 
-from benchmarks.cohorts.replicate import Replicate
+from benchmarks.cohorts.replicate import Place, Replicate
 from benchmarks.cohorts.store import Grid, Scan
+from benchmarks.config import Page
 from benchmarks.errors import InputError
 from benchmarks.manifest import Check, Code, Data, Manifest
 from benchmarks.reporting.catalogue import tables
 from benchmarks.reporting.page import template
-from benchmarks.reporting.page.columns import Column, columns, patients, shown_seeds
+from benchmarks.reporting.page.columns import Column, column_of, columns, patients, shown_seeds
+from benchmarks.reporting.page.files import nifti_files
 from benchmarks.reporting.page.pictures import IMAGES, Volumes, describe, encode, runs, to_grey
 from benchmarks.reporting.page.scores import INFINITY, measures
+from benchmarks.reporting.page.selection import in_order_of_pictures, main_measure, worst_first
 from benchmarks.reporting.page.write import write_page
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Row
 from benchmarks.reporting.sheet import Block, BlockRow, Cell, Sheet, write_sheet
 from benchmarks.reporting.sheet import Column as Head
+from workflow.dag import Dag
 
 EVIL = '</script><img src=x onerror="globalThis.broken=1">'
 SYNTHESIS, SEGMENTATION = ("synthesis",), ("segmentation",)
@@ -44,6 +51,7 @@ ROWS = [
 PATIENTS = ["P0", "P1", EVIL, "P3"]
 # Worst first by SSIM: P1, then EVIL, then P0; P3 has none.
 SSIM = dict(zip(PATIENTS, [0.9, 0.3, 0.6, np.nan], strict=True))
+OF_COPIED_T1 = {"P1": 0.2, EVIL: -0.1}  # added to its SSIM
 DESCRIPTION = "tiny phantom, 9 patients, 4 of them test. SIMULATED patients"
 
 
@@ -71,6 +79,15 @@ class MadeUpPatient:
     spacing = (3.0, 3.0, 3.0)
     grid = Grid(crop=40)
 
+    @property
+    def meta(self) -> SimpleNamespace:
+        kinds = ("t1ce", "seg")
+        files = {kind: SimpleNamespace(sha256=self.sha256(kind)) for kind in kinds}
+        return SimpleNamespace(files=files)
+
+    def sha256(self, kind: str) -> str:
+        return f"{kind.encode().hex()}{self.number}".ljust(64, "0")
+
     def volume(self, crop: int) -> Scan:
         return scan(self.number)
 
@@ -96,7 +113,8 @@ def scores() -> pd.DataFrame:
         if row.failure:
             continue
         for patient in PATIENTS:
-            cells = [("synthesis", "ssim", "brain", SSIM[patient]), ("synthesis", "psnr", "et", 20)]
+            ssim = SSIM[patient] + OF_COPIED_T1.get(patient, 0) * (row.run == "copy_t1")
+            cells = [("synthesis", "ssim", "brain", ssim), ("synthesis", "psnr", "et", 20)]
             if "segmentation" in row.tasks:
                 cells = [("segmentation", "assd", "wt", 10 * SSIM[patient])]
             shift = 0.01 * len(row.run)
@@ -115,7 +133,7 @@ def results(table: pd.DataFrame | None = None) -> Results:
 
 
 def volumes() -> Volumes:
-    return next(patients(results()))
+    return next(patients(results(), PATIENTS))
 
 
 def manifest() -> Manifest:
@@ -172,8 +190,8 @@ GAP = Sheet(
         BlockRow("CUTGAN", [Cell("0.6", 0.6, (0.5, 0.7), interval_text="0.5–0.7"),
                             Cell("+50 %", 0.5, (0.2, 0.9), interval_text="20 to 90 %")],
                  "cutgan+unet"),
-        BlockRow("no T1ce", [Cell("0.4", 0.4), Cell("0 %", 0.0)]),
-        BlockRow(EVIL, [Cell("0.3", 0.3), Cell("-20 %", -0.2, interval_text="-∞ to -5 %")]),
+        BlockRow("no T1ce", [Cell("0.4", 0.4), Cell("0 %", 0.0)], "unet"),
+        BlockRow(EVIL, [Cell("0.3", 0.3), Cell("-20 %", -0.2, interval_text="-∞ to -5 %")], "evil"),
         BlockRow("DRIT++", [Cell("failed"), Cell("–")], status="failed: train"),
     ])],
     ["Gap in Dice ET of 4 patients: 0.4."],
@@ -314,7 +332,8 @@ def test_stored_patients_are_read_with_the_largest_components(tmp_path):
         return classes
 
     stored = {one.patient: one for one in stored_cohort(tmp_path, 2, crop=48)}
-    first, second = patients(made_up_results(table, ROWS, patients=stored, read_prediction=read))
+    made = made_up_results(table, ROWS, patients=stored, read_prediction=read)
+    first, second = patients(made, stored)
     assert (first.patient, second.patient) == ("P0", "P1")
     assert first.scan.labels.shape == (8, 48, 48)
     assert set(first.t1ce) == {"copy_t1", "cutgan", "evil"}
@@ -437,7 +456,7 @@ def test_the_folder_is_whole_and_small(written):
     assert {"figures/ranks.png", "figures/ranks.pdf", "datatables.js"} <= names
     assert "figures/of_another_catalogue.png" not in names
     named = re.findall(r'(?:src|href)="([^"#:,]+)"', written.read_text())
-    assert len(named) == 13 and set(named) <= names
+    assert len(named) == 15 and set(named) <= names
     sizes = sum(path.stat().st_size for path in folder.glob("patients/*"))
     assert sizes < 4 * 60_000
 
@@ -516,6 +535,95 @@ def test_another_itables_is_refused(tmp_path, monkeypatch):
         template.datatables()
 
 
+# ------------------------------------------------------------------ the bound
+
+
+def test_any_first_part_of_the_patients_spans_their_range():
+    order = in_order_of_pictures([*range(74)], [0, 1, 2, 4, 5], 76)
+    assert order[:5] == [0, 1, 2, 4, 5] and order[5] == 73 and order[-2:] == [74, 75]
+    assert sorted(order) == [*range(76)]
+    assert all(max(np.diff(sorted(order[:shown]))) <= 2 * 73 / (shown - 5) for shown in (7, 20, 40))
+    main = main_measure(measures(results()))
+    assert main["key"] == "strict/ssim/brain" and worst_first(main) == [1, 2, 0]
+    assert worst_first({**main, "better": "lower"}) == [0, 2, 1]
+    assert main_measure([]) is None and worst_first(None) == []
+
+
+def test_slices_with_tumour_alone():
+    patient = volumes()
+    described, made = describe(patient, "tumour"), encode(patient, "tumour")
+    assert [described[key] for key in ("first", "count", "start")] == [1, 7, 5]
+    labels = np.minimum(
+        patient.scan.labels, np.where(np.isin(np.arange(9), (4, 5)), 3, 0)[:, None, None]
+    )
+    small = replace(patient, scan=Scan(patient.scan.images, labels))
+    described, made = describe(small, "tumour"), encode(small, "tumour")
+    assert [described[key] for key in ("first", "count", "start", "slices")] == [4, 2, 5, 9]
+    assert (
+        len(made["pictures"]) == len(made["truth"]) == 2 and made["size"] == encode(small)["size"]
+    )
+    assert described["et_ml"] == describe(small)["et_ml"]
+    healthy = replace(patient, scan=Scan(patient.scan.images, np.minimum(patient.scan.labels, 0)))
+    assert describe(healthy, "tumour") == describe(healthy)
+
+
+def test_files_are_where_each_fold_has_them():
+    folds = Place(0, 0), Place(0, 1)
+    made = replace(
+        results(),
+        tested=dict(zip(folds, (("P0", "P1"), (EVIL, "P3")), strict=True)),
+        replicates={"cutgan": tuple(Replicate(0, fold) for fold in folds),
+                    "copy_t1": (Replicate(0, folds[0]),)},
+    )  # fmt: skip
+    found = nifti_files(made, manifest(), lambda run, one: Path("cases", run, str(one)))
+    one, other = "cases/cutgan/seed0-fold0", "cases/cutgan/seed0-fold1"
+    assert found["cases"]["cutgan"] == [one, one, other, other]
+    assert found["cases"]["copy_t1"] == ["cases/copy_t1/seed0-fold0"] * 2 + [None] * 2
+    assert nifti_files(made, manifest(), None) == {"read": [{}] * 4, "cases": {}}
+
+
+def test_every_run_belongs_to_a_column():
+    assert column_of(results()) == {
+        "copy_t1": 0, "copy_t1+unet": 0, "cutgan": 1, "cutgan+unet": 1, "evil": 2, "drit": 3,
+    }  # fmt: skip
+
+
+RULES = ("prepare", "split", "score", "tabulate", "draw", "manifest", "page")
+
+
+def test_the_setting_rewrites_the_page_alone():
+    dag = Dag({})
+    before = {rule: dag.digest(rule) for rule in RULES}
+    dag.benchmark = dag.benchmark.model_copy(update={"page": Page(megabytes=1)})
+    assert {rule for rule in RULES if dag.digest(rule) != before[rule]} == {"page"}
+
+
+@pytest.fixture(scope="module")
+def bounded(tmp_path_factory, written, sources) -> Path:
+    """A page with the pictures of the two worst patients, and with the paths of files."""
+    sizes = [(written.parent / f"patients/{number}.js").stat().st_size for number in (1, 2)]
+    files = {f"{one.number}/{kind}.nii.gz": one.sha256(kind)
+             for one in STORED.values() for kind in ("t1ce", "seg")}  # fmt: skip
+    record = manifest().model_copy(update={"data": Data(folder="my data", files=files)})
+    return write_page(
+        tmp_path_factory.mktemp("bounded"), results(), record, *sources,
+        settings=Page(megabytes=sum(sizes) / 1e6),
+        cases=lambda run, one: Path("results/cases/tiny", run, str(one)),
+    )  # fmt: skip
+
+
+def test_pictures_are_bounded_and_scores_are_not(bounded, written, tmp_path, sources):
+    folder = bounded.parent
+    assert sorted(path.name for path in (folder / "patients").iterdir()) == ["1.js", "2.js"]
+    data, whole = content(folder / "data.js"), content(written.parent / "data.js")
+    assert [one["pictures"] for one in data["patients"]] == [False, True, True, False]
+    assert data["shown"].startswith("Pictures of 2 of 4 test patients, as many as fit into 0.")
+    assert data["measures"] == whole["measures"] and data["worst"] == [1, 2, 0]
+    assert all(one["pictures"] for one in whole["patients"]) and whole["shown"] == ""
+    unbounded = write_page(tmp_path, results(), manifest(), *sources, Page(megabytes=None))
+    assert len([*(unbounded.parent / "patients").iterdir()]) == 4
+
+
 # ------------------------------------------------------------------- Chromium
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -556,9 +664,9 @@ def browser(tmp_path_factory):
 def page(browser, written):
     """A function that opens the page at an address within it; afterwards nothing was reported."""
 
-    def opened(at: str = ""):
+    def opened(at: str = "", index: Path = written):
         browser.get("about:blank")
-        browser.get(f"{written.as_uri()}{at}")
+        browser.get(f"{index.as_uri()}{at}")
         if at.startswith("#patients"):
             until(browser, "document.getElementById('stage').dataset.shown")
         return browser
@@ -713,8 +821,10 @@ def test_failed_rows_say_why_and_labels_stay_text(page):
     browser.execute_script("location.hash = '#manifest'")
     until(browser, "!document.getElementById('view-manifest').hidden")
     text = browser.find_element("id", "view-manifest").text
-    assert "holds: all is well" in text and "DOES NOT HOLD: a sum. Found: 3" in text
-    assert "warning, does not hold: learned" in text
+    assert "DOES NOT HOLD: a sum. Found: 3" in text and "warning, does not hold: learned" in text
+    assert "1 of 3 checks hold" in text and "all is well" not in text
+    browser.find_element("css selector", "#checks summary").click()
+    assert browser.find_element("css selector", "#checks li").text == "holds: all is well"
     assert "c0ffee, with uncommitted changes" in text and f"drit, seed 0: {EVIL}" in text
 
 
@@ -828,7 +938,11 @@ def test_the_first_view_answers_the_question(page):
     assert "Can T1ce be synthesised well enough to segment a glioma?" in view.text
     assert "SIMULATED patients" in view.text
     assert browser.find_element("id", "verdict").text == (
-        "Of 2 syntheses: 1 recovers a part of the gap, 1 is worse than no T1ce (95 % intervals)."
+        "Nothing is claimed here of a synthesis and no T1ce: Table X has no such pair."
+    )
+    assert browser.find_element("id", "intervals").text == (
+        "The 95 % intervals of the share below are each of its row alone, not corrected for the 2 "
+        "syntheses, so none is a claim by itself: 1 is above 0 %, 1 is below 0 %."
     )
     assert column(browser, "#gap", 0) == ["ceiling: real T1ce", "CUTGAN", "no T1ce", EVIL, "DRIT++"]
     assert column(browser, "#gap", 2) == ["100 %", "+50 %", "0 %", "-20 %", "–"]
@@ -1087,8 +1201,13 @@ def test_print_has_no_controls_and_tables_have_names(page):
     try:
         shown = "return [...document.querySelectorAll(arguments[0])].filter(one => "
         shown += "one.offsetParent).length"
-        assert browser.execute_script(shown, "button, nav, input, select") == 0
+        controls = "button, nav, input, select, summary"
+        assert browser.execute_script(shown, controls) == 0
         assert browser.execute_script(shown, grid) > 0
+        browser.execute_script("location.hash = '#patients?method=all'")
+        until(browser, "document.querySelectorAll('#columns h3').length === 4")
+        assert browser.execute_script(shown, controls) == 0
+        assert browser.execute_script(shown, "#stage canvas, #key i") > 7
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
@@ -1122,6 +1241,192 @@ def test_a_blinded_reading_hides_names_and_saves_the_ratings(page):
     assert (table["picture"] == "real T1ce").sum() == len(PATIENTS)
     assert set(table["picture"]) <= {"real T1ce", "cutgan", "evil"}
     assert list(table["rating"]) == [1, 2, 3, 4, 5, 1, 2, 3]
+
+
+@in_chromium
+def test_a_patient_without_pictures_shows_its_scores_and_how_to_get_them(page, bounded):
+    browser = page("#patients", bounded)
+    assert browser.find_element("id", "patient-name").text == "P1"
+    assert (
+        browser.find_element("css selector", "#shown summary").text == "Pictures of 2 of 4 patients"
+    )
+    press(browser, "ArrowRight", "2/5")
+    press(browser, "ArrowRight", "0/")
+    view = browser.find_element("id", "viewer")
+    assert "page: {megabytes: null}" in view.text and "P0: " in view.text
+    assert not browser.find_element("id", "stage").is_displayed()
+    assert not browser.find_element("id", "slice").is_displayed()
+    assert browser.find_element("css selector", "#list .chosen").text.startswith("P0")
+    for key in ("ArrowUp", "z", "e", "Home", "Escape"):
+        press(browser, key, "0/")
+    press(browser, "ArrowLeft", "2/5")
+    assert canvas(browser, "true T1ce").is_displayed()
+    assert not browser.find_element("id", "no-pictures").is_displayed()
+    # A link to a score opens the worst patient who has pictures.
+    page("#patients?score=strict/assd/wt&of=cutgan%2Bunet", bounded)
+    assert browser.find_element("id", "patient-name").text == EVIL
+    page("#reading", bounded)
+    assert browser.execute_script(
+        "return shuffledCases().map(one => one.patient).sort().join()"
+    ) == ("1,1,2,2")
+
+
+@in_chromium
+def test_the_files_of_a_patient_open_in_itk_snap(page, bounded):
+    browser = page(f"#patients?patient={quote(EVIL)}", bounded)
+    browser.find_element("css selector", "#nifti summary").click()
+    command = browser.find_element("id", "nifti-command").text
+    cases = "results/cases/tiny"
+    assert shlex.split(command) == [
+        "itksnap", "-g", f"{cases}/cutgan/seed0/{EVIL}_t1ce.nii.gz",
+        "-s", f"{cases}/cutgan+unet/seed0/{EVIL}_seg.nii.gz",
+    ]  # fmt: skip
+    paths = browser.find_element("id", "nifti-paths").text
+    assert "my data/2/t1ce.nii.gz" in paths and "my data/2/seg.nii.gz" in paths
+    choose(browser, "nifti-method", "floor: copy T1")
+    assert "copy_t1+unet/seed0" in browser.find_element("id", "nifti-command").text
+    browser.find_element("id", "nifti-copy").click()
+    until(browser, "/Copied|Selected/.test(document.getElementById('nifti-copy').textContent)")
+
+
+@in_chromium
+def test_patients_are_sorted_by_the_difference_of_two_runs(page):
+    at = "#patients?score=strict/ssim/brain&of=cutgan&minus=copy_t1"
+    browser = page(at)
+    assert column(browser, "#list", 0) == ["P1", "P0", EVIL, "P3"]
+    assert column(browser, "#list", 2) == ["-0.210", "-0.010", "+0.090", "–"]
+    assert "CUTGAN minus copy T1" in browser.find_element("id", "ordering").text
+    assert browser.find_element("id", "claim").text == (
+        "Table X does not compare this pair, so nothing can be claimed of it."
+    )
+    shown = "return [...document.querySelectorAll('#columns h3')].map(one => one.textContent)"
+    assert {"CUTGAN", "floor: copy T1"} <= set(browser.execute_script(shown))
+    address = browser.execute_script("return location.hash")
+    assert "minus=copy_t1" in address
+    browser.execute_script(
+        "data.claims.push({key: 'strict/ssim/brain', runs: ['cutgan', 'copy_t1'], "
+        "pairs: [[1, 0, 'A is better', 'Copied T1 is better.']]}); tellOrder()"
+    )
+    assert browser.find_element("id", "claim").text.startswith(
+        "Copied T1 is better. The verdict is"
+    )
+    browser = page(address)
+    assert column(browser, "#list", 0) == ["P1", "P0", EVIL, "P3"]
+    choose(browser, "score", "strict/assd/wt")
+    assert browser.find_element("id", "minus").get_property("value") == ""
+    assert not browser.find_element("id", "claim").is_displayed()
+    choose(browser, "of", "cutgan+unet")
+    choose(browser, "minus", "copy_t1+unet")
+    assert column(browser, "#list", 2) == ["-0.01", "-0.01", "-0.01", "–"]
+
+
+@in_chromium
+def test_one_filter_of_methods_acts_on_every_view_and_is_in_the_address(page):
+    browser = page("#tables?table=table2_synthesis")
+    rows = "return [...document.querySelectorAll(arguments[0])].filter(one => one.offsetParent)"
+    rows += ".map(one => one.cells[0].firstChild.textContent)"
+    table = "#table2_synthesis table:first-of-type tbody tr"
+    assert {"CUTGAN", EVIL, "DRIT++"} <= set(browser.execute_script(rows, table))
+    browser.find_element("css selector", "#methods-menu summary").click()
+    for box in browser.find_elements("css selector", "#methods input"):
+        if box.get_property("value") != "CUTGAN":
+            box.click()
+    left = browser.execute_script(rows, table)
+    assert "CUTGAN" in left and not {EVIL, "DRIT++", "floor: copy T1"} & set(left)
+    until(browser, "location.hash.endsWith('method=CUTGAN')")
+    assert browser.find_element("id", "methods-name").text == "Methods 1/4 ▾"
+    browser.execute_script("location.hash = '#patients'")
+    until(browser, "document.getElementById('stage').dataset.shown")
+    shown = "return [...document.querySelectorAll('#columns h3')].map(one => one.textContent)"
+    assert browser.execute_script(shown) == ["CUTGAN"]
+    assert browser.execute_script(rows, "#patient-scores tbody tr") == ["CUTGAN"]
+    assert len(browser.find_elements("css selector", "#of option")) == 2
+    browser.execute_script("location.hash = '#summary'")
+    until(browser, "location.hash === '#summary?method=CUTGAN'")
+    assert browser.execute_script(rows, "#gap tbody tr")[:2] == ["ceiling: real T1ce", "CUTGAN"]
+    browser = page("#summary?method=CUTGAN&method=DRIT%2B%2B")
+    assert EVIL not in browser.execute_script(rows, "#gap tbody tr")
+    browser.execute_script("document.getElementById('methods-reset').click()")
+    assert EVIL in browser.execute_script(rows, "#gap tbody tr")
+    page("#tables?table=table2_synthesis&method=nobody")
+    assert browser.find_element("id", "notice").text == "There is no method “nobody”."
+    assert EVIL in browser.execute_script(rows, table)
+
+
+@in_chromium
+def test_menus_close_on_escape_and_on_a_click_outside(page):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    browser = page("#patients?patient=P0&slice=5")
+    opened = "return [...document.querySelectorAll('details.menu')].map(one => one.open)"
+    ActionChains(browser).click(canvas(browser, "CUTGAN: t1ce")).perform()
+    until(browser, "document.querySelectorAll('#stage canvas').length === 2")
+    for menu in ("#methods-menu", "#options"):
+        browser.find_element("css selector", f"{menu} summary").click()
+        assert browser.execute_script(opened) == [menu == "#methods-menu", menu == "#options"]
+        ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+        assert browser.execute_script(opened) == [False, False]
+        assert len(browser.find_elements("css selector", "#stage canvas")) == 2, "still enlarged"
+        browser.find_element("css selector", f"{menu} summary").click()
+        browser.find_element("id", "patient-name").click()
+        assert browser.execute_script(opened) == [False, False]
+    browser.execute_script("document.getElementById('skip').click()")
+    assert browser.execute_script("return document.activeElement.id") == "main"
+    assert browser.execute_script("return location.hash").startswith("#patients")
+
+
+@in_chromium
+def test_tables_are_dark_where_the_reader_wants_it(page):
+    browser = page("#tables?table=table2_synthesis")
+    colors = r"""return ['', ' table', ' thead th', ' tbody th', ' caption'].map(at => {
+      const style = getComputedStyle(document.querySelector('#table2_synthesis' + at));
+      const level = (text) => Math.min(...text.match(/[\d.]+/g).slice(0, 3));
+      const clear = /, 0\)$/.test(style.backgroundColor);
+      return [level(style.color), clear ? null : level(style.backgroundColor)]; })"""
+    for scheme, dark in (("dark", True), ("light", False)):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        for ink, paper in browser.execute_script(colors):
+            assert (ink > 128) == dark
+            assert paper is None or (paper < 80) == dark
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+@in_chromium
+def test_the_verdict_is_that_of_the_corrected_pairs(page):
+    browser = page()
+    browser.execute_script("""
+      const dice = {key: 'strict/dice/et', protocol: 'strict', title: 'Dice ET', values: {}};
+      data.measures.unshift(dice);
+      data.claims.push({key: 'strict/dice/et', runs: ['unet', 'cutgan+unet', 'evil'], pairs: [
+        [1, 0, 'A is better', ''], [0, 2, 'cannot be told apart', '']]});""")
+    said = "return verdict(gapBlock())"
+    start = "Of 2 syntheses, by Dice ET: "
+    end = " (Table X: p corrected for all pairs of rows)."
+    assert browser.execute_script(said) == (
+        f"{start}1 beats no T1ce, 1 cannot be told from no T1ce{end}"
+    )
+    change = "data.claims[0].pairs[0] = [0, 1, 'A is better', '']; data.claims[0].pairs[1][2] = "
+    browser.execute_script(f"{change}'too few patients'")
+    assert browser.execute_script(said) == (
+        f"{start}1 is worse than no T1ce, 1 has too few patients for any claim{end}"
+    )
+
+
+@in_chromium
+def test_a_benchmark_without_any_score_has_a_page(page, tmp_path, sources):
+    failed = [replace(row, failure="train: out of memory") for row in ROWS]
+    empty = made_up_results(
+        None, failed, title="all failed", description=DESCRIPTION, patients=STORED
+    )
+    index = write_page(tmp_path / "page", empty, manifest(), tmp_path, tmp_path)
+    for view in ("", "#tables", "#reading", "#figures", "#manifest", "#patients"):
+        browser = page(view, index)
+    assert browser.find_element("id", "ordering").text == "No scores."
+    browser.find_element("id", "all-methods").click()
+    until(browser, "document.querySelectorAll('#columns .failed .reason').length > 2")
+    assert canvas(browser, "true T1ce").is_displayed()
 
 
 @in_chromium

@@ -239,7 +239,7 @@ class Dag:
             "tabulate": lambda: [self._measured(), self._captions("table")],
             "draw": lambda: [self._measured(), self._captions("figure")],
             "manifest": lambda: None,
-            "page": lambda: [self._measured(), self._captions(), _hashes(PAGE)],
+            "page": lambda: [self._measured(), self._captions(), _hashes(PAGE), self._page()],
         }[rule]()
         return _hash(json.dumps([settings, self.plan.code(rule)], sort_keys=True).encode())
 
@@ -258,6 +258,9 @@ class Dag:
             [asdict(row) for row in self.plan.rows()],
             self.plan.left_out(),
         ]
+
+    def _page(self) -> dict:
+        return self.benchmark.page.model_dump(mode="json")
 
     def _captions(self, *kinds: str) -> list:
         items = catalogue_for(self.benchmark.conditions)

@@ -44,7 +44,7 @@ def run(benchmark: Benchmark) -> list[Record]:
         code=git_state(ROOT),
         environment=_environment(),
         machine=describe_machine(),
-        settings=benchmark.model_dump(mode="json"),
+        settings=benchmark.model_dump(mode="json", exclude={"page"}),
         runs=_describe(plan, status),
         checks=checks,
         data=found.data(),

@@ -14,7 +14,15 @@ def run(benchmark: Benchmark) -> list[Record]:
     layout = Layout(benchmark.name)
     manifest = read_manifest(layout.manifest)
     results = read_results(benchmark)
-    write_page(layout.page.parent, results, manifest, layout.tables, layout.figures)
+    write_page(
+        layout.page.parent,
+        results,
+        manifest,
+        layout.tables,
+        layout.figures,
+        settings=benchmark.page,
+        cases=layout.cases,
+    )
     folders = {"table": layout.tables, "figure": layout.figures}
     items = catalogue_for(benchmark.conditions)
     shown = [folders[item.kind] / name for item in items for name in item.files]

@@ -30,7 +30,7 @@ function written(number, measure) {
 }
 
 /** The measure of the main protocol, the one listed first, such as "dice/et". */
-const mainMeasure = (name) => measureOf(`${data.measures[0]?.protocol}/${name}`);
+const ofMainProtocol = (name) => measureOf(`${data.measures[0]?.protocol}/${name}`);
 
 /** The mean over the patients that have a score; null if none has. */
 function meanOf(scores) {
@@ -62,11 +62,33 @@ const address = (name, entries) => `#${name}?${new URLSearchParams(entries)}`;
 
 /** Write the place within a view into the address, without a new entry of the history. */
 function remember(name, entries) {
-  if (view() === name) history.replaceState(null, "", address(name, entries));
+  if (view() !== name) return;
+  history.replaceState(null, "", address(name, [...entries, ...methodEntries()]));
 }
 
-/** Say above the view what of the address does not exist. */
-function notice(sentences) {
-  byId("notice").textContent = sentences.join(" ");
-  byId("notice").hidden = !sentences.length;
+const CORRECTED = "The verdict is by p, corrected for all pairs of rows; the interval is that of the pair alone.";
+
+/** What may be claimed of two runs in a measure, as a verdict for the first and a sentence. */
+function claimOf(measure, run, other) {
+  for (const { key, runs, pairs } of data.claims) {
+    const [first, second] = [run, other].map((one) => runs.indexOf(one));
+    const pair = key === measure.key && first >= 0 && second >= 0 && pairs.find(([a, b]) =>
+      (a === first && b === second) || (a === second && b === first));
+    if (!pair) continue;
+    const [a, , verdict, sentence] = pair;
+    return { better: verdict === "A is better" && a === first,
+      worse: verdict === "A is better" && a === second, verdict, sentence };
+  }
+  return null;
+}
+
+/** Copy a node's text; where the browser does not allow it, select the text. */
+async function copyText(button, text, node) {
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(node);
+    button.textContent = "Selected: press Ctrl+C";
+  }
 }

@@ -7,9 +7,10 @@ from benchmarks.reporting.results import Results
 def claimed(results: Results) -> list[dict]:
     """Return each column that has pairs as plain JSON, in the order of Table X.
 
-    `rows` are the labels of the rows, `best` is the number of the best method among them or None.
-    A pair of `pairs` is the numbers of A and B, the verdict, and the sentence; those of the best
-    method come first.
+    `key` is that of the measure (see `scores.measures`) that the column is of. `runs` and `rows`
+    are the runs and the labels of the rows, `best` is the number of the best method among them or
+    None. A pair of `pairs` is the numbers of A and B, the verdict, and the sentence; those of the
+    best method come first.
     """
     every, rows, listed = claims(results), variation(results), []
     for column in compared_columns(results):
@@ -23,7 +24,9 @@ def claimed(results: Results) -> list[dict]:
         ordered = pairs.assign(later=~with_best).sort_values("later", kind="stable")
         listed.append(
             {
+                "key": f"{column.protocol}/{column.metric}/{column.region}",
                 "title": column.title,
+                "runs": column.runs,
                 "rows": [labels[run] for run in column.runs],
                 "best": number.get(best),
                 "pairs": [

@@ -1,7 +1,7 @@
 """The columns of the viewer: a method's T1ce above the masks of the segmentor behind it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from benchmarks.reporting.page.pictures import Volumes
 from benchmarks.reporting.results import Results
@@ -33,12 +33,18 @@ class Column:
 
 def columns(results: Results) -> list[Column]:
     """Return the columns in the order of tables: floors first, ceilings last."""
-    groups, seeds = _groups(results), results.whole.seeds
+    seeds = results.whole.seeds
     several = len({seed for scored in seeds.values() for seed in scored}) > 1
     return [
-        _column(groups[row.run], shown_seeds(groups[row.run], seeds), seeds, several)
-        for row in in_order([group[0] for group in groups.values()])
+        _column(group, shown_seeds(group, seeds), seeds, several) for group in _ordered(results)
     ]
+
+
+def column_of(results: Results) -> dict[str, int]:
+    """Return the number of each run's column: its own or, of any segmentor, that of its T1ce."""
+    number = {group[0].run: place for place, group in enumerate(_ordered(results))}
+    columns = {row.run: number.get(row.upstream or row.run) for row in results.whole.rows}
+    return {run: place for run, place in columns.items() if place is not None}
 
 
 def shown_seeds(group: Sequence[Row], scored: Mapping[str, Sequence[int]]) -> dict[str, int]:
@@ -52,25 +58,41 @@ def shown_seeds(group: Sequence[Row], scored: Mapping[str, Sequence[int]]) -> di
     return {run: (common or own)[0] for run, own in seeds.items()}
 
 
-def patients(results: Results) -> Iterator[Volumes]:
-    """Read the volumes of each test patient and the predictions of the shown seeds, one by one."""
+def seeds_of_columns(results: Results) -> dict[str, int]:
+    """Return the shown seed of each run that the columns show."""
+    scored, seeds = results.whole.seeds, {}
+    for group in _groups(results).values():
+        of_group = shown_seeds(group, scored)
+        seeds |= {row.run: of_group[row.run] for row in _shown(group, scored) if row}
+    return seeds
+
+
+def truth(results: Results, name: str) -> Volumes:
+    """Read the volumes of a test patient without predictions."""
+    patient = results.patients[name]
+    scan = patient.volume(patient.grid.crop)
+    return Volumes(patient=name, spacing=patient.spacing, scan=scan, t1ce={}, seg={})
+
+
+def patients(results: Results, names: Iterable[str]) -> Iterator[Volumes]:
+    """Read the volumes of test patients and the predictions of the shown seeds, one by one."""
     # scipy takes half a second to import.
     from benchmarks.scoring.overlap import largest_component
 
-    whole, seeds = results.whole, {}
-    for group in _groups(results).values():
-        shown, of_group = _shown(group, whole.seeds), shown_seeds(group, whole.seeds)
-        seeds |= {row.run: of_group[row.run] for row in shown if row}
-    for name, patient in results.patients.items():
+    whole, seeds = results.whole, seeds_of_columns(results)
+    for name in names:
         t1ce = {run: whole.prediction(run, "t1ce", name, seed) for run, seed in seeds.items()}
         seg = {run: whole.prediction(run, "seg", name, seed) for run, seed in seeds.items()}
-        yield Volumes(
-            patient=name,
-            spacing=patient.spacing,
-            scan=patient.volume(patient.grid.crop),
+        yield replace(
+            truth(results, name),
             t1ce={run: volume for run, volume in t1ce.items() if volume is not None},
             seg={run: largest_component(mask) for run, mask in seg.items() if mask is not None},
         )
+
+
+def _ordered(results: Results) -> list[list[Row]]:
+    groups = _groups(results)
+    return [groups[row.run] for row in in_order([group[0] for group in groups.values()])]
 
 
 def _groups(results: Results) -> dict[str, list[Row]]:

@@ -2,7 +2,8 @@
 "use strict";
 
 const PAGE_STEP = 5;
-const PATIENT_SCORES = ["dice/wt", "dice/tc", "dice/et", "ssim/et", "psnr/brain"];
+const PATIENT_SCORES =
+  ["dice/wt", "dice/tc", "dice/et", "volume_difference/et", "ssim/et", "psnr/brain"];
 const MEAN = "mean";
 let patients; // the DataTable of the list
 let visited = false;
@@ -19,19 +20,64 @@ function fillScores() {
   byId("score").replaceChildren(...groups.values());
 }
 
+const runName = (run) => (run === MEAN ? "mean of the methods" : data.labels[run] ?? run);
+
+/** Fill the menus of runs with those of the shown methods that have the score. */
 function fillRuns() {
-  const measure = measureOf(state.score);
-  const options = Object.keys(measure?.values ?? {}).map((run) =>
-    make("option", { value: run }, data.labels[run] ?? run));
-  byId("of").replaceChildren(make("option", { value: MEAN }, "mean of the methods"), ...options);
-  if (!measure?.values[state.of]) state.of = MEAN;
-  byId("of").value = state.of;
+  const scored = Object.keys(measureOf(state.score)?.values ?? {});
+  for (const name of ["of", "minus"]) {
+    const first = name === "of" ? MEAN : "";
+    if (!scored.includes(state[name])) state[name] = first;
+    const runs = scored.filter((run) =>
+      isShown(data.columns[data.columnOf[run]] ?? {}) || run === state[name]);
+    byId(name).replaceChildren(
+      make("option", { value: first }, first ? runName(first) : "nothing"),
+      ...runs.map((run) => make("option", { value: run }, runName(run))));
+    byId(name).value = state[name];
+  }
 }
 
-/** The chosen score of each patient. */
+/** The chosen score of each patient, or the difference of two runs. */
 function chosenScores() {
   const measure = measureOf(state.score);
-  return (state.of === MEAN ? measure?.mean : measure?.values[state.of]) ?? [];
+  const of = (run) => ((run === MEAN ? measure?.mean : measure?.values[run]) ?? []).map(value);
+  if (!state.minus) return of(state.of);
+  const other = of(state.minus);
+  return of(state.of).map((score, patient) => {
+    const known = score !== null && other[patient] !== null;
+    const difference = known ? score - other[patient] : NaN; // of two infinite scores too
+    return Number.isNaN(difference) ? null : difference;
+  });
+}
+
+function withSign(number, measure) {
+  if (!Number.isFinite(number)) return number > 0 ? "∞" : "-∞";
+  const text = written(number, measure);
+  return Number(text) ? `${number > 0 ? "+" : ""}${text}` : text.replace("-", "");
+}
+
+/** Say by what the patients are sorted, and what may be claimed of two compared runs. */
+function tellOrder() {
+  const measure = measureOf(state.score);
+  const { of, minus } = state;
+  const better = measure && { higher: "higher is better", lower: "lower is better" }[measure.better];
+  const rule = [measure && `Protocol ${measure.protocol}`, better].filter(Boolean).join(", ");
+  byId("ordering").textContent = !measure ? "No scores." : minus
+    ? `${rule}. ${runName(of)} minus ${runName(minus)}: where it is worst for the first comes first.`
+    : `${rule}. The worst are first.`;
+  const claim = measure && minus && claimOf(measure, of, minus);
+  byId("claim").hidden = !minus;
+  byId("claim").textContent = claim ? `${claim.sentence} ${CORRECTED}`
+    : "Table X does not compare this pair, so nothing can be claimed of it.";
+}
+
+/** Say which patients have pictures, where not all do. */
+function tellShown() {
+  const [title, text] = byId("shown").children;
+  byId("shown").hidden = !data.shown;
+  const pictured = data.patients.filter(({ pictures }) => pictures).length;
+  title.textContent = `Pictures of ${pictured} of ${data.patients.length} patients`;
+  text.textContent = data.shown;
 }
 
 /** The list of patients by the chosen score, the worst first. */
@@ -42,18 +88,19 @@ function listPatients() {
   const columns = [
     { title: "patient", text: true },
     { title: "ET ml", text: false },
-    { title: measure?.title ?? "score", text: false },
+    { title: state.minus ? `${measure.title}, difference` : measure?.title ?? "score", text: false },
   ];
   const head = columns.map(({ title, text }) =>
     make("th", { scope: "col", class: text ? "words" : "number" }, title));
-  const rows = data.patients.map(({ patient, et_ml: volume }, number) => {
-    const name = make("button", { type: "button" }, patient);
-    const score = value(values[number] ?? null);
-    const row = make("tr", { "data-patient": number },
+  const shownScore = state.minus ? withSign : written;
+  const rows = data.patients.map(({ patient, et_ml: volume, pictures }, number) => {
+    const name = make("button", { type: "button", title: pictures ? null : "without pictures" }, patient);
+    const score = values[number] ?? null;
+    const row = make("tr", { "data-patient": number, class: pictures ? "" : "plain" },
       make("th", { scope: "row", class: "words", "data-order": patient }, name),
       make("td", { class: "number", "data-order": volume }, volume.toFixed(1)),
       make("td", { class: "number", "data-order": score ?? "" },
-        measure ? written(score, measure) : "–"));
+        measure && score !== null ? shownScore(score, measure) : "–"));
     row.addEventListener("click", () => {
       go({ patient: number });
       // On a narrow screen the list is below the pictures.
@@ -67,8 +114,7 @@ function listPatients() {
   const worst = measure?.better === "lower" ? "desc" : "asc";
   patients = sortable(table, columns, { order: [[2, worst]],
     language: { search: "Filter:", zeroRecords: "No patient matches." } });
-  byId("ordering").textContent = measure
-    ? `Protocol ${measure.protocol}, ${measure.better} is better. The worst are first.` : "No scores.";
+  tellOrder();
   mark();
 }
 
@@ -89,9 +135,10 @@ function mark() {
 /** Fill the table below the pictures: each column of the viewer by the main scores. */
 function showPatientScores() {
   const { patient, grade, et_ml: enhancing, tumour_ml: tumour } = data.patients[state.patient];
-  const measures = PATIENT_SCORES.map(mainMeasure).filter(Boolean);
+  const measures = PATIENT_SCORES.map(ofMainProtocol).filter(Boolean);
   const head = ["method", ...measures.map(({ title, better }) => title + ARROWS[better])];
-  const rows = data.columns.map((column) => make("tr", { class: column.role },
+  const rows = data.columns.map((column, number) => make("tr",
+    { class: column.role, "data-methods": String(number) },
     make("th", { scope: "row", class: "words" }, column.label),
     ...measures.map((measure) => make("td", { class: "number" },
       written(scoresOf(column, measure)?.[state.patient], measure)))));
@@ -118,8 +165,11 @@ function go({ patient = state.patient, slice }) {
   slider.max = first + count - 1;
   byId("patient-name").textContent = name;
   document.title = `${name} – ${data.title}`;
+  byId("viewer").classList.toggle("plain", !hasPictures(patient));
+  byId("no-pictures").hidden = hasPictures(patient);
   mark();
   showPatientScores();
+  showFiles();
   rememberPatient();
   return draw();
 }
@@ -134,9 +184,10 @@ function changePatient(step) {
   if (next !== undefined) go({ patient: next });
 }
 
-function choose(score, of) {
-  Object.assign(state, { score, of });
-  byId("score").value = score;
+/** Sort the patients by another score, or of another run. */
+function choose(change) {
+  Object.assign(state, change);
+  byId("score").value = state.score;
   listPatients();
   rememberPatient();
   markMethods();
@@ -150,32 +201,14 @@ function zoom(on) {
   return rebuild();
 }
 
-// ---------------------------------------------------------------- methods
-
-function fillMethods() {
-  byId("methods").append(...data.columns.map(({ label }) => {
-    const box = make("input", { type: "checkbox", value: label });
-    return make("label", {}, box, ` ${label}`);
-  }));
-}
-
-const methodBoxes = () => [...byId("methods").querySelectorAll("input")];
-const everyMethod = () => data.columns.map(({ label }) => label);
-
-/** Show these methods by label, or a few by the score if it is null. */
-function showMethods(methods) {
-  state.methods = methods;
+/** Show the methods that were chosen. */
+function rememberMethods() {
+  if (!visited) return;
   state.enlarged = null;
-  markMethods();
+  fillRuns();
+  showFiles();
   rememberPatient();
-  return rebuild();
-}
-
-function markMethods() {
-  const shown = shownColumns().map(({ label }) => label);
-  for (const box of methodBoxes()) box.checked = shown.includes(box.value);
-  byId("all-methods").textContent =
-    state.methods ? "Fewer methods" : `All ${data.columns.length} methods`;
+  rebuild();
 }
 
 // ------------------------------------------------------------------- keys
@@ -218,10 +251,9 @@ function listenToKeys() {
   document.addEventListener("keydown", (event) => {
     // Elsewhere a key belongs to the control that has the focus.
     const free = [document.body, byId("stage")].includes(event.target) || event.key === "Escape";
-    if (view() !== "patients" || !scene || !free || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (view() !== "patients" || !visited || !free || event.ctrlKey || event.metaKey || event.altKey) return;
     if (!Object.hasOwn(KEYS, event.key)) return;
     event.preventDefault();
-    byId("options").open &&= event.key !== "Escape";
     KEYS[event.key]();
   });
   document.addEventListener("keyup", (event) => event.key === " " && blink(false));
@@ -233,19 +265,15 @@ function listenToControls() {
   byId("fullest").addEventListener("click", KEYS.Home);
   byId("zoom").addEventListener("click", KEYS.z);
   byId("back").addEventListener("click", KEYS.Escape);
-  byId("all-methods").addEventListener("click", () => showMethods(state.methods ? null : everyMethod()));
+  byId("all-methods").addEventListener("click", () => chooseMethods(methods.chosen ? null : everyMethod()));
   byId("overlays").addEventListener("input", repaint);
   byId("overlays").addEventListener("change", repaint);
   byId("rows").addEventListener("change", rebuild);
   byId("size").addEventListener("change", rebuild);
-  byId("methods").addEventListener("change", () =>
-    showMethods(methodBoxes().filter((box) => box.checked).map((box) => box.value)));
-  byId("score").addEventListener("change", (event) => choose(event.target.value, state.of));
-  byId("of").addEventListener("change", (event) => choose(state.score, event.target.value));
+  for (const name of ["score", "of", "minus"]) {
+    byId(name).addEventListener("change", ({ target }) => choose({ [name]: target.value }));
+  }
   addEventListener("resize", () => view() === "patients" && rebuild());
-  addEventListener("pointerdown", (event) => {
-    if (!byId("options").contains(event.target)) byId("options").open = false;
-  });
 }
 
 // -------------------------------------------------------------- the legend
@@ -272,17 +300,17 @@ function fillKey() {
 // ------------------------------------------------------------- the address
 
 function rememberPatient() {
-  const { patient, slice, score, of } = state;
+  const { patient, slice, score, of, minus } = state;
   const entries = Object.entries({ patient: data.patients[patient].patient, slice, score, of });
+  if (minus) entries.push(["minus", minus]);
   if (state.zoomed) entries.push(["zoom", "tumour"]);
-  for (const label of state.methods ?? []) entries.push(["method", label]);
   remember("patients", entries);
 }
 
-/** Show the patient, slice, score and methods that the address names, as far as they exist. */
+/** Show the patient, slice and score that the address names; return what of it does not exist. */
 function restorePatients() {
   byId("view-patients").hidden = !data.patients.length;
-  if (!data.patients.length) return notice(["There are no test patients to show."]);
+  if (!data.patients.length) return ["There are no test patients to show."];
   const asked = query(), problems = [];
   const known = (name, thing, holds) => {
     if (!asked.has(name) || holds(asked.get(name))) return asked.get(name);
@@ -290,23 +318,23 @@ function restorePatients() {
     return null;
   };
   const score = known("score", "score", (key) => measureOf(key)) ?? state.score;
-  state.score = (measureOf(score) ?? mainMeasure("dice/et") ?? data.measures[0])?.key ?? "";
+  state.score = (measureOf(score) ?? measureOf(data.main))?.key ?? "";
   const scored = measureOf(state.score)?.values ?? {};
   state.of = known("of", "scored run", (run) => run === MEAN || scored[run]) ?? state.of;
+  const minus = known("minus", "scored run", (run) => scored[run]);
+  state.minus = minus ?? (asked.has("score") ? "" : state.minus);
   byId("score").value = state.score;
   listPatients();
-  const labels = asked.getAll("method"), unknown = labels.filter((one) => !everyMethod().includes(one));
-  problems.push(...unknown.map((label) => `There is no method “${label}”.`));
-  const methods = labels.filter((label) => !unknown.includes(label));
-  if (asked.has("patient") || labels.length) state.methods = methods.length ? methods : null;
   state.zoomed = asked.get("zoom") === "tumour";
   byId("zoom").setAttribute("aria-pressed", state.zoomed);
   state.enlarged = null;
   const name = known("patient", "patient", (text) =>
     data.patients.some(({ patient }) => patient === text));
   const place = data.patients.findIndex(({ patient }) => patient === name);
-  // A table's cell names a score and no patient: its worst one.
-  const worst = listed().find((number) => data.patients[number].et_ml > 0) ?? listed()[0];
+  // A table's cell names a score and no patient: its worst one with pictures.
+  const pictured = listed().filter(hasPictures);
+  const worst = [pictured.find((number) => data.patients[number].et_ml > 0), pictured[0], listed()[0]]
+    .find((number) => number !== undefined);
   const patient = place >= 0 ? place : visited && !asked.has("score") ? state.patient : worst;
   const { first, count, start } = data.patients[patient];
   const slice = known("slice", "slice", (text) =>
@@ -315,6 +343,6 @@ function restorePatients() {
   visited = true;
   changes += 1;
   markMethods();
-  notice(problems);
   go({ patient, slice: slice === null ? kept : Number(slice) });
+  return problems;
 }

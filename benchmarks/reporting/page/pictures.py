@@ -7,6 +7,7 @@ import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -21,6 +22,7 @@ MARGIN = 2  # pixels shown around the brain
 BLOCK = 16  # side of WebP's coding squares: tiles of whole squares do not bleed into each other
 ACROSS = 8  # tiles in a row; WebP ends at 16,383 pixels a side
 ZOOM_MM = 15  # shown around the tumour by the viewer's zoom
+Slices = Literal["brain", "tumour"]  # which of a patient's are shown
 # The tiles' names of the images of a Scan; viewer.js knows them too.
 IMAGES = {"t1": "t1", "t2": "t2", "flair": "flair", "t1ce": "truth"}
 
@@ -50,16 +52,16 @@ class Volumes:
         return own | {f"t1ce:{run}": volume for run, volume in self.t1ce.items()}
 
 
-def describe(volumes: Volumes) -> dict:
-    """Return what the page shows of a patient before its pictures are loaded, as plain JSON.
+def describe(volumes: Volumes, slices: Slices = "brain") -> dict:
+    """Return what the page shows of a patient without its pictures, as plain JSON.
 
     `first`, `slices` and `start` count slices of the whole volume, `count` those that are shown.
     `start` is the first slice with the most enhancing tumour, else with the most tumour, else the
     middle one.
     """
-    z, _, _ = _box(volumes)
+    z, _, _ = _box(volumes, slices)
     labels = volumes.scan.labels
-    areas = {region: region_mask(labels, region).sum(axis=(1, 2))[z] for region in ("et", "wt")}
+    areas = {region: region_mask(labels, region).sum(axis=(1, 2)) for region in ("et", "wt")}
     start = next((int(area.argmax()) for area in areas.values() if area.any()), None)
     voxel_ml = float(np.prod(volumes.spacing) / 1000)
     return {
@@ -67,13 +69,13 @@ def describe(volumes: Volumes) -> dict:
         "first": z.start,
         "count": z.stop - z.start,
         "slices": len(labels),
-        "start": z.start + ((z.stop - z.start) // 2 if start is None else start),
+        "start": (z.start + z.stop) // 2 if start is None else start,
         "tumour_ml": round(float(areas["wt"].sum()) * voxel_ml, 2),
         "et_ml": round(float(areas["et"].sum()) * voxel_ml, 2),
     }
 
 
-def encode(volumes: Volumes) -> dict:
+def encode(volumes: Volumes, slices: Slices = "brain") -> dict:
     """Return the pictures and masks of the box around the brain, as plain JSON.
 
     `pictures` has one WebP per slice, in base64: tiles of `tile` pixels (width, height), `across`
@@ -82,7 +84,7 @@ def encode(volumes: Volumes) -> dict:
     slice. `pixel` is mm along x and y. `tumour` is the tumour's rectangle with `ZOOM_MM` around it
     (left, top, right, bottom; pixels), the whole picture where there is no tumour.
     """
-    box = _box(volumes)
+    box = _box(volumes, slices)
     z, y, x = box
     stacked: list[np.ndarray] = []
     tiles = {}
@@ -113,17 +115,24 @@ def encode(volumes: Volumes) -> dict:
     }
 
 
-def _box(volumes: Volumes) -> tuple[slice, slice, slice]:
-    """Return the brain's slices and its rectangle with a margin; the volume without a brain."""
+def _box(volumes: Volumes, slices: Slices) -> tuple[slice, slice, slice]:
+    """Return the shown slices, and the brain's rectangle with a margin.
+
+    It is the whole volume without a brain; without a tumour all slices with brain are shown.
+    """
     # scipy takes half a second to import.
     from benchmarks.scoring.overlap import bounding_box
 
-    brain = region_mask(volumes.scan.labels, "brain")
+    labels = volumes.scan.labels
+    brain, tumour = region_mask(labels, "brain"), region_mask(labels, "wt")
     tight = bounding_box(brain if brain.any() else np.ones_like(brain))
-    return tuple(
+    z, y, x = (
         slice(max(0, int(side.start) - margin), min(full, int(side.stop) + margin))
         for side, full, margin in zip(tight, brain.shape, (0, MARGIN, MARGIN), strict=True)
     )
+    if slices == "tumour" and tumour.any():
+        z = bounding_box(tumour)[0]
+    return slice(int(z.start), int(z.stop)), y, x
 
 
 def _tumour_rectangle(volumes: Volumes, box: tuple[slice, slice, slice]) -> list[int]:

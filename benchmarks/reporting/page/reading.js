@@ -6,10 +6,12 @@ const reading = { cases: [], at: 0, slice: 0, ratings: [] };
 
 /** Each patient's true T1ce and one of a random method, in random order: half of them are real. */
 function shuffledCases() {
-  const methods = data.columns.filter(({ role, t1ce }) => role === "method" && t1ce);
-  const one = () => methods[Math.floor(Math.random() * methods.length)].t1ce;
-  const cases = data.patients.flatMap((_, patient) =>
-    ["truth", ...(methods.length ? [`t1ce:${one()}`] : [])].map((picture) => ({ patient, picture })));
+  const syntheses = data.columns.filter((column) =>
+    column.role === "method" && column.t1ce && isShown(column));
+  const one = () => syntheses[Math.floor(Math.random() * syntheses.length)].t1ce;
+  const pictured = [...data.patients.keys()].filter(hasPictures);
+  const cases = pictured.flatMap((patient) =>
+    ["truth", ...(syntheses.length ? [`t1ce:${one()}`] : [])].map((picture) => ({ patient, picture })));
   for (let last = cases.length - 1; last > 0; last--) {
     const other = Math.floor(Math.random() * (last + 1));
     [cases[last], cases[other]] = [cases[other], cases[last]];

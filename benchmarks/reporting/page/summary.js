@@ -4,7 +4,6 @@
 const GAP_TABLE = "table0_gap";
 const GAP_FIGURE = "gap";
 const NO_GAP = "The share of the gap between no T1ce and the real T1ce is not defined here.";
-const LISTED_PATIENTS = 5;
 const PLOT = { width: 320, height: 22, low: -1.5, high: 2 }; // shares beyond are drawn at the edge
 
 /** The ends of a share's interval, which may be infinite; null where it has none. */
@@ -55,18 +54,45 @@ function plotScale(cells) {
 const sentences = (counts) => counts.filter(([count]) => count)
   .map(([count, one, many]) => `${count} ${count === 1 ? one : many}`).join(", ");
 
-/** Count the methods whose interval is above 0, below 0, or neither. */
-function verdict({ block, share }) {
+const NO_T1CE = "no T1ce";
+const NO_CLAIM = "Nothing is claimed here of a synthesis and no T1ce: Table X has no such pair.";
+const TOO_FEW = "too few patients";
+const isSynthesis = ({ role, run, label }) => role === "method" && run && label !== NO_T1CE;
+
+/** Count the syntheses by what Table X claims of each and no T1ce, corrected for all its pairs. */
+function verdict({ block, dice }) {
+  const measure = measureBehind(block, block.columns[dice]);
+  const without = block.rows.find(({ label }) => label === NO_T1CE)?.run;
+  const found = measure && without ? block.rows.filter(isSynthesis)
+    .map(({ run }) => claimOf(measure, run, without)).filter(Boolean) : [];
+  if (!found.length) return NO_CLAIM;
+  const better = found.filter((claim) => claim.better).length;
+  const worse = found.filter((claim) => claim.worse).length;
+  const few = found.filter(({ verdict: said }) => said === TOO_FEW).length;
+  const open = found.length - better - worse - few;
+  const counted = sentences([
+    [better, "beats no T1ce", "beat no T1ce"],
+    [worse, "is worse than no T1ce", "are worse than no T1ce"],
+    [open, "cannot be told from no T1ce", "cannot be told from no T1ce"],
+    [few, "has too few patients for any claim", "have too few patients for any claim"],
+  ]);
+  return `Of ${found.length} syntheses, by ${measure.title}: ${counted} `
+    + "(Table X: p corrected for all pairs of rows).";
+}
+
+/** Count the syntheses whose own interval is above 0, below 0, or neither: no claim. */
+function intervalCounts({ block, share }) {
   const ends = block.rows.filter(({ role }) => role === "method")
     .map(({ cells }) => shareEnds(cells[share])).filter(Boolean);
   const above = ends.filter(([low]) => low > 0).length;
   const below = ends.filter(([, high]) => high < 0).length;
   const counted = sentences([
-    [above, "recovers a part of the gap", "recover a part of the gap"],
-    [below, "is worse than no T1ce", "are worse than no T1ce"],
-    [ends.length - above - below, "cannot be told from no T1ce", "cannot be told from no T1ce"],
+    [above, "is above 0 %", "are above 0 %"],
+    [below, "is below 0 %", "are below 0 %"],
+    [ends.length - above - below, "contains 0 %", "contain 0 %"],
   ]);
-  return ends.length ? `Of ${ends.length} syntheses: ${counted} (95 % intervals).` : "";
+  return ends.length ? `The 95 % intervals of the share below are each of its row alone, not corrected `
+    + `for the ${ends.length} syntheses, so none is a claim by itself: ${counted}.` : "";
 }
 
 function gapTable({ block, share, dice }) {
@@ -83,7 +109,8 @@ function gapTable({ block, share, dice }) {
     const link = measure?.values[run]
       ? make("a", { href: address("patients", { score: measure.key, of: run }) }, label) : label;
     const { text, interval_text: interval } = cells[dice];
-    return make("tr", { class: status.startsWith("failed") ? `${role} failed` : role },
+    const style = status.startsWith("failed") ? `${role} failed` : role;
+    return make("tr", { class: style, "data-methods": methodsOfRow({ run, label }) },
       make("th", { scope: "row", class: "words" }, link),
       make("td", { class: "number" }, text, interval ? make("small", {}, interval) : ""),
       make("td", { class: "number" }, cells[share].text),
@@ -98,18 +125,16 @@ function gapTable({ block, share, dice }) {
 
 /** Links to the patients with enhancing tumour whose score is the worst on average. */
 function worstPatients() {
-  const measure = mainMeasure("dice/et") ?? data.measures[0];
-  if (!measure) return [];
-  const ordered = measure.mean.map((score, patient) => [value(score), patient])
-    .filter(([score, patient]) => score !== null && data.patients[patient].et_ml > 0)
-    .sort(([a], [b]) => worseFirst(measure, a, b)).slice(0, LISTED_PATIENTS);
+  const measure = measureOf(data.main);
+  if (!data.worst.length) return [];
   return [
     make("h3", {}, "The worst patients"),
     make("p", { class: "caption" }, `Of those with enhancing tumour, by ${measure.title}, mean of the methods.`),
-    make("ol", { id: "worst" }, ...ordered.map(([score, number]) => {
+    make("ol", { id: "worst" }, ...data.worst.map((number) => {
       const { patient, et_ml: enhancing } = data.patients[number];
       const link = make("a", { href: address("patients", { patient, score: measure.key }) }, patient);
-      return make("li", {}, link, ` ${written(score, measure)}, ${enhancing.toFixed(1)} ml ET`);
+      const score = written(measure.mean[number], measure);
+      return make("li", {}, link, ` ${score}, ${enhancing.toFixed(1)} ml ET`);
     })),
   ];
 }
@@ -126,9 +151,11 @@ function fillSummary() {
     make("h2", {}, "Can T1ce be synthesised well enough to segment a glioma?"),
     make("p", { class: "caption" }, data.description),
     make("p", { id: "verdict" }, make("strong", {}, gap ? verdict(gap) : NO_GAP)),
+    make("p", { id: "intervals", class: "caption" }, gap ? intervalCounts(gap) : ""),
+    make("p", { class: "caption" }, data.shown),
     make("div", { class: "beside" },
       make("div", {}, ...(gap ? [gapTable(gap)] : []),
-        make("details", {}, make("summary", {}, "How to read this"),
+        make("details", { hidden: !notes.length }, make("summary", {}, "How to read this"),
           make("ul", { class: "notes" }, ...notes))),
       make("div", {}, ...worstPatients(),
         make("h3", {}, "More"),

@@ -91,7 +91,8 @@ function tableOf(block, columns) {
         place === 0 && status ? make("small", { class: "reason" }, REASONS[status] ?? status) : "",
       );
     });
-    return make("tr", { class: status.startsWith("failed") ? `${role} failed` : role }, ...tds);
+    const style = status.startsWith("failed") ? `${role} failed` : role;
+    return make("tr", { class: style, "data-methods": methodsOfRow(row) }, ...tds);
   });
   return make("table", { class: "compact" }, make("caption", {}, heading),
     make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body));
@@ -144,12 +145,16 @@ function showTable(table) {
   tables.shown = table;
   if (!tables.articles.has(table)) tables.articles.set(table, openTable(table));
   for (const [other, { article }] of tables.articles) article.hidden = other !== table;
-  byId("table-picks").childNodes.forEach((pick, place) =>
-    pick.setAttribute("aria-pressed", data.tables[place] === table));
+  byId("table-picks").childNodes.forEach((pick, place) => {
+    pick.setAttribute("aria-pressed", data.tables[place] === table);
+    // On a narrow screen they are in one line.
+    if (data.tables[place] === table) pick.parentNode.scrollLeft = pick.offsetLeft - pick.parentNode.offsetLeft;
+  });
   document.title = `${table.title} – ${data.title}`;
 }
 
 function rememberTable() {
+  if (!data.tables.length) return;
   const entries = [["table", tables.shown.name]];
   const { filter, grids } = tables.articles.get(tables.shown);
   if (filter.value) entries.push(["filter", filter.value]);
@@ -162,12 +167,15 @@ function rememberTable() {
 
 /** Show the table that the address names, as sorted and filtered there. */
 function restoreTables() {
-  if (!data.tables.length) return;
+  if (!data.tables.length) return [];
   const asked = query(), problems = [];
   const table = data.tables.find(({ name }) => name === asked.get("table"));
   if (asked.has("table") && !table) problems.push(`There is no table “${asked.get("table")}”.`);
   showTable(table ?? (asked.has("table") ? data.tables[0] : tables.shown));
-  if (!asked.has("table")) return rememberTable();
+  if (!asked.has("table")) {
+    rememberTable();
+    return [];
+  }
   const { filter, grids } = tables.articles.get(tables.shown);
   const orders = new Map(grids.map((grid) => [grid, []]));
   for (const text of asked.getAll("sort")) {
@@ -179,8 +187,8 @@ function restoreTables() {
   }
   filter.value = asked.get("filter") ?? "";
   for (const [{ shown }, order] of orders) shown.order(order).search(filter.value).draw();
-  notice(problems);
   rememberTable();
+  return problems;
 }
 
 function fillTables() {
@@ -210,7 +218,7 @@ function showClaims() {
   const list = make("div", { id: "claims-list", "aria-live": "polite" });
   byId("view-tables").append(make("details", { id: "claims" },
     make("summary", {}, "What may be claimed"),
-    make("p", { class: "caption" }, "One sentence per pair of rows, from Table X. p is corrected for all pairs of the column."),
+    make("p", { class: "caption" }, `One sentence per pair of rows, from Table X. ${CORRECTED}`),
     make("p", { class: "picks" }, make("label", {}, "Column ", columns), make("label", {}, "Row ", rows)),
     list));
   const chosen = () => data.claims[Number(columns.value)];
@@ -222,8 +230,11 @@ function showClaims() {
     rows.value = kept < 0 ? "" : kept;
   };
   const group = (heading, pairs) => pairs.length
-    ? [make("h3", {}, heading), make("ul", {}, ...pairs.map(([, , verdict, sentence]) =>
-      make("li", { "data-verdict": verdict }, sentence)))]
+    ? [make("h3", {}, heading), make("ul", {}, ...pairs.map(([a, b, verdict, sentence]) => {
+      const { runs } = chosen();
+      return make("li",
+        { "data-verdict": verdict, "data-methods": methodsOf(runs[a], runs[b]) }, sentence);
+    }))]
     : [];
   const fill = () => {
     const { best, rows: labels, pairs } = chosen();

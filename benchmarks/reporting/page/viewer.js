@@ -14,7 +14,7 @@ const state = {
   slice: 0,
   score: "",
   of: "mean",
-  methods: null, // labels of the shown columns; null: a few, by the score
+  minus: "", // the run whose score is subtracted
   turn: 0, // which of them a narrow screen shows
   zoomed: false,
   enlarged: null, // the name of a picture
@@ -132,19 +132,17 @@ function scoresOf({ t1ce, seg }, measure) {
   return run === null ? undefined : measure.values[run];
 }
 
-/** The chosen columns, else a floor, the two best syntheses by the score, and that of `state.of`. */
+/** The chosen columns, else a floor, the two best syntheses by the score, and the compared runs'. */
 function shownColumns() {
-  if (state.methods) return data.columns.filter(({ label }) => state.methods.includes(label));
+  if (methods.chosen) return data.columns.filter(isShown);
   const measure = measureOf(state.score);
   const mean = (column) => meanOf((measure && scoresOf(column, measure)) ?? []);
   const best = data.columns
     .filter((column) => column.role === "method" && column.t1ce && mean(column) !== null)
     .sort((a, b) => worseFirst(measure, mean(b), mean(a))).slice(0, 2);
   const few = [data.columns.find(({ role }) => role === "floor"), ...best];
-  // A frozen segmentor's run, such as `cutgan+unet.frozen`, has the column of its synthesis.
-  const base = state.of.replace(/\.frozen$/, "");
-  return data.columns.filter((column) =>
-    few.includes(column) || column.t1ce === base || column.seg === base);
+  const compared = [state.of, state.minus].map((run) => data.columnOf[run]);
+  return data.columns.filter((column, number) => few.includes(column) || compared.includes(number));
 }
 
 function methodLane(column, rows) {
@@ -277,6 +275,8 @@ function measureRoom(aspect, rows, references, methods) {
 
 // --------------------------------------------------------------- drawing
 
+const hasPictures = (patient) => data.patients[patient].pictures;
+
 /** Draw the current `state`; calls during a drawing lead to one more, of the latest state. */
 function draw() {
   drawing ??= drawLatest().catch(complain).finally(() => (drawing = null));
@@ -294,6 +294,11 @@ async function drawLatest() {
   for (let done = ""; done !== wanted(); ) {
     done = wanted();
     const { patient, slice } = state;
+    if (!hasPictures(patient)) {
+      scene = null;
+      byId("stage").dataset.shown = `${patient}/`;
+      continue;
+    }
     const content = await ask(patient);
     if (patient !== state.patient) continue;
     const place = slice - data.patients[patient].first;

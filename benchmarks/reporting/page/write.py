@@ -3,20 +3,30 @@
 import hashlib
 import html
 import json
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from string import Template
 
 import yaml
 
+from benchmarks.config import Page
 from benchmarks.errors import InputError
 from benchmarks.files import write_atomically
 from benchmarks.manifest import Manifest
 from benchmarks.reporting.catalogue import Item, catalogue_for
 from benchmarks.reporting.page.claims import claimed
-from benchmarks.reporting.page.columns import columns, patients
+from benchmarks.reporting.page.columns import column_of, columns, patients, truth
+from benchmarks.reporting.page.files import Cases, nifti_files
 from benchmarks.reporting.page.pictures import describe, encode
 from benchmarks.reporting.page.scores import measures
+from benchmarks.reporting.page.selection import (
+    WORST,
+    in_order_of_pictures,
+    main_measure,
+    worst_first,
+)
 from benchmarks.reporting.page.template import datatables, page_assets
 from benchmarks.reporting.results import Results
 from benchmarks.scoring.regions import REGIONS
@@ -30,13 +40,24 @@ CLAIMS = "table10_claims"  # the page has its sentences wherever it has the tabl
 
 
 def write_page(
-    folder: Path, results: Results, manifest: Manifest, tables_folder: Path, figures_folder: Path
+    folder: Path,
+    results: Results,
+    manifest: Manifest,
+    tables_folder: Path,
+    figures_folder: Path,
+    settings: Page | None = None,
+    cases: Cases | None = None,
 ) -> Path:
     """Write `folder`/index.html and everything that it loads; its path is returned.
 
     The page shows every table and figure of the catalogue whose files exist. index.html is written
     last, so if it exists the page is complete; then other files of the folder are removed.
     checksums.json holds the sha256 of every other file.
+
+    Parameters
+    ----------
+    settings : which pictures are shown; the defaults if None.
+    cases : where a replicate's predictions are exported; None if they are not.
 
     Raises
     ------
@@ -55,11 +76,13 @@ def write_page(
     shell = Template(assets.pop("page.html").decode())
     for name, content in assets.items():
         write(name, content)
-    grades = results.scores.drop_duplicates("patient").set_index("patient")["grade"]
-    described = []
-    for number, volumes in enumerate(patients(results)):
-        described.append(describe(volumes) | {"grade": grades.get(volumes.patient, "")})
-        write(f"patients/{number}.js", _script(f"receivePatient({number}, %s)", encode(volumes)))
+    settings, listed = settings or Page(), measures(results)
+    main = main_measure(listed)
+    described = _described(results, settings)
+    worst = [number for number in worst_first(main) if described[number]["et_ml"] > 0][:WORST]
+    order = in_order_of_pictures(worst_first(main), worst, len(described))
+    for number in _write_pictures(write, results, settings, order):
+        described[number]["pictures"] = True
     sources = {"table": tables_folder, "figure": figures_folder}
     items = catalogue_for(results.conditions)
     shown = [item for item in items if (sources[item.kind] / _shown_file(item)).is_file()]
@@ -87,7 +110,12 @@ def write_page(
             for item in figures
         ],
         "patients": described,
-        "measures": measures(results),
+        "shown": _shown(described, settings, main),
+        "measures": listed,
+        "main": main["key"] if main else None,
+        "worst": worst,
+        "nifti": nifti_files(results, manifest, cases),
+        "columnOf": column_of(results),
         "labels": {row.run: row.label for row in results.whole.rows},
         "columns": [asdict(column) for column in columns(results)],
         "manifest": _summary(manifest),
@@ -96,11 +124,53 @@ def write_page(
     write("data.js", _script("globalThis.pageData = %s", data))
     title = html.escape(results.cohort.heading("T1ce synthesis"))
     content = shell.substitute(title=title).encode()
-    listed = {"files": sha256 | {index.name: hashlib.sha256(content).hexdigest()}}
-    write("checksums.json", json.dumps(listed, indent=1).encode())
+    checksums = {"files": sha256 | {index.name: hashlib.sha256(content).hexdigest()}}
+    write("checksums.json", json.dumps(checksums, indent=1).encode())
     write(index.name, content)
     _remove_others(folder, {folder / name for name in sha256})
     return index
+
+
+def _described(results: Results, settings: Page) -> list[dict]:
+    grades = results.scores.drop_duplicates("patient").set_index("patient")["grade"]
+    return [
+        describe(truth(results, name), settings.slices)
+        | {"grade": grades.get(name, ""), "pictures": False}
+        for name in results.patients
+    ]
+
+
+def _write_pictures(
+    write: Callable[[str, bytes], None], results: Results, settings: Page, order: Sequence[int]
+) -> list[int]:
+    """Write the patients in this order until the next would not fit; return their numbers."""
+    names, written = list(results.patients), []
+    room = math.inf if settings.megabytes is None else 1e6 * settings.megabytes
+    volumes = patients(results, (names[number] for number in order))
+    for number, one in zip(order, volumes, strict=True):
+        script = _script(f"receivePatient({number}, %s)", encode(one, settings.slices))
+        room -= len(script)
+        if room < 0:
+            break
+        write(f"patients/{number}.js", script)
+        written.append(number)
+    return written
+
+
+def _shown(described: Sequence[dict], settings: Page, main: dict | None) -> str:
+    """Say which patients and slices are shown, "" if all are."""
+    count, sentences = sum(one["pictures"] for one in described), []
+    if count < len(described):
+        of = f"{main['title']}, mean of the methods" if main else "their score"
+        sentences.append(
+            f"Pictures of {count} of {len(described)} test patients, as many as fit into "
+            f"{settings.megabytes:g} MB in this order: the {WORST} worst with enhancing tumour by "
+            f"{of}, the best, then always the one in the middle of the widest gap. Lists and "
+            "tables have all patients."
+        )
+    if settings.slices == "tumour":
+        sentences.append("Of each the slices between the first and the last with tumour.")
+    return " ".join(sentences)
 
 
 def _shown_file(item: Item) -> str:
