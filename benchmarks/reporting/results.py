@@ -216,19 +216,19 @@ class Results:
         None where the run makes none, or is not scored.
         """
         makes = {"t1ce": "synthesis", "seg": "segmentation"}[kind] in self.row(run).tasks
-        replicate = self._replicate(run, patient, seed) if makes else None
+        replicate = self.replicate(run, patient, seed) if makes else None
         if replicate is None:
             return None
         return self.read_prediction(run, replicate, kind, self.patients[patient])
 
     def attention(self, run: str, patient: str) -> Attention | None:
         """Return the attention weights of a run's first scored seed; None where it has none."""
-        replicate = self._replicate(run, patient)
+        replicate = self.replicate(run, patient)
         if replicate is None:
             return None
         return self.read_attention(run, replicate, self.patients[patient])
 
-    def _replicate(self, run: str, patient: str, seed: int | None = None) -> Replicate | None:
-        """The first scored replicate of a run that tests the patient."""
+    def replicate(self, run: str, patient: str, seed: int | None = None) -> Replicate | None:
+        """Return a run's first scored replicate, or first of a seed, that tests the patient."""
         scored = (one for one in self.replicates.get(run, ()) if seed in (None, one.seed))
         return next((one for one in scored if patient in self.tested[one.place]), None)
