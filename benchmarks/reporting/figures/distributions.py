@@ -4,6 +4,7 @@ One panel per metric and region that the metric's file names in `shown`; a metri
 has its panels too.
 """
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ ABREAST = 5  # the most panels side by side
 
 _LINE, _AXIS = 0.12, 0.42  # inches of a run's line, and of a panel's axis
 _HIGHEST = 8  # inches of a page
+_LETTERS = 20  # of a title on one line of a narrow panel
 _SPREAD = 0.28  # lines that the points of a run spread up and down
 
 
@@ -155,6 +157,6 @@ def _limit(ax: Axes, column: Column) -> None:
         ax.set_xticks([0, 0.5, 1])
     else:
         ax.xaxis.set_major_locator(MaxNLocator(3))
-    ax.set_xlabel(f"{axis_title(*column)}\n{axis_arrow(column[0])}")
+    ax.set_xlabel(f"{textwrap.fill(axis_title(*column), _LETTERS)}\n{axis_arrow(column[0])}")
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x")

@@ -30,7 +30,7 @@ from benchmarks.reporting.drawing.style import styled
 from benchmarks.reporting.formatting import number
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import in_order
-from benchmarks.reporting.utilities import first_segmentor
+from benchmarks.reporting.utilities import first_segmentor, synthesis_titles
 from benchmarks.scoring.regions import BRAIN, CORE, ENHANCING, OEDEMA
 
 NEEDS = ("scores", "predictions", "patients")
@@ -55,12 +55,14 @@ def figure(results: Results) -> Figure:
     results, segmentor = first_segmentor(results)
     wanted = [row for row in in_order(results.rows) if "segmentation" in row.tasks]
     slices, shown, choice = fullest_slices(results, "seg", wanted)
+    titles, behind = synthesis_titles(results)
     caption = results.cohort.caption(
         "Segmentations",
         f"Slices over FLAIR; below them the enhancing tumour (ET) with {MARGIN} mm around it, over "
         f"the true T1ce (bar: {BAR} mm). White line: the true ET. Number: the patient's Dice ET, "
         f"protocol {results.protocol}. Predictions as scored: the largest connected component. "
         f"{ORIENTATION}",
+        behind,
         segmentor,
         choice,
         missing(wanted, [row.run for row in shown], "segmentation"),
@@ -71,7 +73,7 @@ def figure(results: Results) -> Figure:
     for one in slices:
         for place, rows in enumerate(wrapped(shown, len(_REFERENCES), 1)):
             references = _REFERENCES[: 1 if place else None]
-            bands.append(Band(one, [*references, *(row.title for row in rows)]))
+            bands.append(Band(one, [*references, *(titles[row.run] for row in rows)]))
             of_band.append(rows)
     dice = scored(results, "dice", "et")
     grid = PictureGrid(caption, bands, ("slice", "tumour"))

@@ -117,8 +117,8 @@ def _reference(
 def _scores(printed: dict, run: str, patient: str) -> str:
     lines = []
     for (metric, region), values in printed.items():
-        value = values.get((run, patient), np.nan)
         unit = read_metrics()[metric].unit
         digits = 2 if metric == "ssim" else 1
+        value = round(values.get((run, patient), np.nan), digits) + 0.0  # -0.00 is 0.00
         lines.append(f"{title(metric, region)} {number(value, metric, digits)} {unit}".strip())
     return "\n".join(lines)
