@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
@@ -124,7 +125,7 @@ def pages(figure: Figure) -> list[Figure]:
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write <name>.png and <name>.pdf, the same bytes for the same figure; return their paths.
 
-    The PDF has the figure's pages, the PNG has them one below another.
+    The PDF has the figure's pages, the PNG has them one below another; all are of one width.
     """
     paths = []
     with styled():
@@ -144,17 +145,13 @@ def _pdf(drawn: Sequence[Figure]) -> bytes:
 
 
 def _png(drawn: Sequence[Figure]) -> bytes:
-    contents = [io.BytesIO() for _ in drawn]
-    for page, content in zip(drawn, contents, strict=True):
-        page.savefig(content, format="png", metadata={"Software": None})
-    if len(contents) == 1:
-        return contents[0].getvalue()
-    images = [Image.open(content).convert("RGB") for content in contents]
-    size = max(image.width for image in images), sum(image.height for image in images)
-    whole, top = Image.new("RGB", size, "white"), 0
-    for image in images:
-        whole.paste(image, (0, top))
-        top += image.height
+    images = []
+    for page in drawn:
+        content = io.BytesIO()
+        page.savefig(content, format="rgba")
+        width = int(page.get_figwidth() * DPI)
+        images.append(np.frombuffer(content.getvalue(), np.uint8).reshape(-1, width, 4))
     content = io.BytesIO()
+    whole = Image.fromarray(np.concatenate(images)).convert("RGB")
     whole.save(content, format="png", dpi=(DPI, DPI))
     return content.getvalue()

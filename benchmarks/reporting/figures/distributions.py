@@ -157,6 +157,7 @@ def _limit(ax: Axes, column: Column) -> None:
         ax.set_xticks([0, 0.5, 1])
     else:
         ax.xaxis.set_major_locator(MaxNLocator(3))
-    ax.set_xlabel(f"{textwrap.fill(axis_title(*column), _LETTERS)}\n{axis_arrow(column[0])}")
+    named = textwrap.fill(axis_title(*column), _LETTERS, break_on_hyphens=False)
+    ax.set_xlabel(f"{named}\n{axis_arrow(column[0])}")
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x")
