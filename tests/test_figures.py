@@ -13,16 +13,22 @@ import pytest
 from made_up import AFFINE
 from made_up_scores import cost_frame, frame, made_up_results
 from matplotlib.text import Text
+from PIL import Image
 
 from benchmarks.cohorts.sources import load_source
 from benchmarks.cohorts.sources.brats import find_patients
 from benchmarks.cohorts.store import Grid, Scan, StoredPatient, prepare
 from benchmarks.reporting.caption import Caption
 from benchmarks.reporting.catalogue import Item, figures
-from benchmarks.reporting.drawing.canvas import Canvas, save
+from benchmarks.reporting.costs import hours_unit
+from benchmarks.reporting.detection import FOUND, detections
+from benchmarks.reporting.drawing.canvas import Canvas, pages, save
 from benchmarks.reporting.drawing.labels import label_points
-from benchmarks.reporting.drawing.patients import best_median_worst, choose
-from benchmarks.reporting.drawing.style import PALETTE, styled, styles
+from benchmarks.reporting.drawing.patients import best_median_worst, choose, scored
+from benchmarks.reporting.drawing.pictures import wrapped
+from benchmarks.reporting.drawing.style import DPI, PALETTE, styled, styles
+from benchmarks.reporting.figures.attention import region_means
+from benchmarks.reporting.figures.cost_vs_quality import front
 from benchmarks.reporting.formatting import axis_title
 from benchmarks.reporting.measures import by_patient, measure
 from benchmarks.reporting.results import Attention
@@ -50,10 +56,11 @@ FROZEN = [
 FAILED = Row("drit", "DRIT++", "method", tasks=SYNTHESIS, failure="train: loss is NaN")
 DESCRIPTION = "tiny phantom, 9 patients, 4 of them test"
 NAMES = [
-    "gap", "synthesis", "segmentation", "distributions", "ranks", "claims", "conventions",
-    "similarity_vs_utility", "utilities", "subgroups", "training_curves", "cost_vs_quality",
-    "attention",
+    "gap", "synthesis", "segmentation", "detection", "volumes", "distributions", "ranks", "claims",
+    "conventions", "similarity_vs_utility", "utilities", "subgroups", "training_curves",
+    "cost_vs_quality", "attention",
 ]  # fmt: skip
+OF_SEGMENTATIONS = {"segmentation", "detection", "volumes"}
 DRAW = {item.name: item.function for item in figures()}
 SIDE, DEPTH = 24, 3
 
@@ -79,7 +86,10 @@ def made_up_scores(patients=4, rows=ROWS):
 
 
 class MadeUpPatient:
-    """What figures take of a prepared patient: a round head with a tumour in every slice."""
+    """What figures take of a prepared patient: a round head with a tumour in every slice.
+
+    The middle slice has the most enhancing tumour.
+    """
 
     spacing = (3.0, 3.0, 3.0)
     grid = SimpleNamespace(crop=SIDE)
@@ -91,20 +101,32 @@ class MadeUpPatient:
         self.classes = np.where(np.hypot(rows / 1.2, columns) < SIDE / 3, 0, -1)
         self.classes[np.hypot(rows, columns - 3) < 3] = 2
         self.classes[np.hypot(rows, columns - 3) < 1.5] = 3
+        self.volume = np.stack([self.classes] * DEPTH)
+        self.volume[[0, 2], SIDE // 2, SIDE // 2 + 3] = 1
         noise = np.random.default_rng(1).uniform(-0.5, 0.5, (4, SIDE, SIDE))
         self.images = np.where(self.classes >= 0, noise, -1).astype(np.float32)
 
     def slice(self, z, crop):
         assert 0 <= z < DEPTH and crop == SIDE
-        return Scan(self.images, self.classes)
+        return Scan(self.images, self.volume[z])
 
     def labels(self):
-        return np.stack([self.classes] * DEPTH)
+        return self.volume
+
+
+class WithoutET(MadeUpPatient):
+    """One whose tumour does not enhance."""
+
+    def __init__(self, patient):
+        super().__init__(patient)
+        for labels in (self.classes, self.volume):
+            labels[labels == 3] = 2
 
 
 def predicted(run, seed, kind, patient):
-    one = patient.images[0] if kind == "t1ce" else np.maximum(patient.classes, 0).astype(np.uint8)
-    return np.stack([one] * DEPTH)
+    if kind == "seg":
+        return np.maximum(patient.volume, 0).astype(np.uint8)
+    return np.stack([patient.images[0]] * DEPTH)
 
 
 def attended(run, seed, patient):
@@ -157,8 +179,18 @@ def drawn(results):
 
 def said(figure):
     """The caption and all words outside the axes, on one line."""
-    words = [figure.caption.title, figure.caption.text, *(t.get_text() for t in figure.texts)]
-    return " ".join(" ".join(words).split())
+    words = [text.get_text() for page in pages(figure) for text in page.texts]
+    return " ".join(" ".join([figure.caption.title, figure.caption.text, *words]).split())
+
+
+def pictures(figure, cmap=""):
+    """The axes with an image of this colour map, of all pages."""
+    return [
+        ax
+        for page in pages(figure)
+        for ax in page.axes
+        if ax.images and (not cmap or ax.images[0].cmap.name == cmap)
+    ]
 
 
 def pixels(figure):
@@ -201,8 +233,8 @@ def test_real_patients_are_not_called_simulated():
 
 def test_pictures_hold_neither_title_nor_notes_but_say_that_patients_are_simulated(drawn):
     for name, figure in drawn.items():
-        written = [text.get_text() for text in figure.findobj(Text)]
-        assert written.count("SIMULATED") == 1, name
+        written = [text.get_text() for page in pages(figure) for text in page.findobj(Text)]
+        assert written.count("SIMULATED") == len(pages(figure)), name
         assert not any(DESCRIPTION[1:] in text for text in written), name
         assert figure.caption.title not in " ".join(written), name
 
@@ -228,8 +260,12 @@ def test_a_figure_without_a_canvas_has_its_docstring_as_caption(tmp_path):
     assert r"50 \% of it." in (tmp_path / "mine.tex").read_text()
 
 
+def of_pages(drawn):
+    return [(name, page) for name, figure in drawn.items() for page in pages(figure)]
+
+
 def test_figures_fit_a_page_and_no_text_is_smaller_than_seven_points(drawn):
-    for name, figure in drawn.items():
+    for name, figure in of_pages(drawn):
         assert round(figure.get_figwidth(), 2) in (3.5, 7.16), name
         assert figure.get_figheight() < 9.5, name
         sizes = [
@@ -240,7 +276,7 @@ def test_figures_fit_a_page_and_no_text_is_smaller_than_seven_points(drawn):
 
 
 def test_nothing_is_written_beyond_the_edges(drawn):
-    for name, figure in drawn.items():
+    for name, figure in of_pages(drawn):
         pixels(figure)
         width, height = figure.bbox.size
         texts = {text.get_text(): text.get_window_extent() for text in figure.texts}
@@ -252,7 +288,7 @@ def test_nothing_is_written_beyond_the_edges(drawn):
 
 
 def test_every_panel_is_used(drawn):
-    for name, figure in drawn.items():
+    for name, figure in of_pages(drawn):
         assert all(ax.has_data() or ax.legend_ or ax.texts for ax in figure.axes), name
 
 
@@ -269,43 +305,71 @@ def test_colours_follow_from_the_rows_alone_and_are_one_per_method():
     assert len(set(colors)) == len(colors)
 
 
-def test_synthesis_has_a_picture_per_modality_and_two_per_run_and_patient(drawn):
+def test_synthesis_has_each_run_with_its_tumour_and_error(drawn):
     figure = drawn["synthesis"]
-    pictures = [ax for ax in figure.axes if ax.images]
-    # T1, T2, FLAIR, T1ce plain and outlined; the floor, CUTGAN and the joint net with their errors.
-    assert len(pictures) == 3 * (5 + 2 * 3) and "real T1ce" not in said(figure)
-    for words in ("T1 T2 FLAIR", "CUTGAN", "Joint net", "slice 1", "best, median and worst of 4"):
+    # T1ce and FLAIR with their zooms, T1, T2; the floor, CUTGAN and the joint net.
+    assert len(pictures(figure)) == 3 * (6 + 3 * 3) and "real T1ce" not in said(figure)
+    for words in (
+        "true T1ce FLAIR",
+        "CUTGAN",
+        "Joint net",
+        "slice 1",
+        "best, median and worst of 4",
+    ):
         assert words in said(figure)
-    windows = {
-        image.get_clim() for ax in pictures for image in ax.images if image.cmap.name == "gray"
-    }
+    windows = {ax.images[0].get_clim() for ax in pictures(figure, "gray")}
     assert windows == {(-1, 1)}
 
 
-def test_errors_are_shares_of_the_grey_window():
+def test_scores_are_below_their_synthesis(results, drawn):
+    values = by_patient(results, "ssim", "et", "strict")
+    (worst,) = (one for one, word in choose(results)[0].items() if word == "worst")
+    assert f"SSIM ET {values.loc[worst, 'cutgan']:.2f} PSNR brain" in said(drawn["synthesis"])
+
+
+def test_errors_are_signed_shares_of_the_grey_window_without_an_outline():
     def shifted(run, seed, kind, patient):
-        return predicted(run, seed, kind, patient) + 0.5
+        return predicted(run, seed, kind, patient) - 0.5
 
     patient = MadeUpPatient("P0")
     figure = DRAW["synthesis"](results_of(1, ROWS[-2:], read_prediction=shifted))
-    error = next(i for ax in figure.axes for i in ax.images if i.cmap.name == "inferno")
-    expected = np.abs(patient.images[0] + 0.5 - patient.images[3]) / 2
-    np.testing.assert_allclose(error.get_array(), expected, atol=1e-6)
-    assert error.get_clim() == (0, 0.5)
+    (ax,) = pictures(figure, "RdBu_r")
+    expected = (patient.images[0] - 0.5 - patient.images[3]) / 2
+    np.testing.assert_allclose(ax.images[0].get_array(), expected, atol=1e-6)
+    assert ax.images[0].get_clim() == (-0.5, 0.5) and not ax.collections
+
+
+def test_a_synthesis_of_one_grey_value_is_named_and_not_drawn():
+    def flat(run, seed, kind, patient):
+        volume = predicted(run, seed, kind, patient)
+        return volume * 0 if run == "copy_t1" else volume
+
+    figure = DRAW["synthesis"](results_of(read_prediction=flat))
+    assert len(pictures(figure)) == 3 * (6 + 2 * 3)
+    assert "One grey value everywhere, thus not shown: T1 submitted as T1ce." in said(figure)
+
+
+def test_zooms_show_the_enhancing_tumour_and_15_mm_around_it(drawn):
+    full, zoom = pictures(drawn["synthesis"], "gray")[:2]
+    inside = MadeUpPatient("P0").volume[1] == 3
+    rows, columns = np.nonzero(inside)
+    left, right = zoom.get_xlim()
+    assert (left + right) / 2 == pytest.approx((columns.min() + columns.max()) / 2)
+    side = max(np.ptp(rows), np.ptp(columns)) + 2 + 2 * 15 / 3  # of 3 mm pixels
+    assert right - left == pytest.approx(side) and np.ptp(full.get_xlim()) > side
 
 
 def test_segmentation_has_the_truth_and_every_run(drawn):
     figure = drawn["segmentation"]
-    pictures = [ax for ax in figure.axes if ax.images]
-    assert len(pictures) == 3 * (3 + 5)
-    assert sum(len(ax.images) == 2 for ax in pictures) == 3 * (1 + 5)
+    assert len(pictures(figure)) == 3 * 2 * (3 + 5)
+    assert sum(len(ax.images) == 2 for ax in pictures(figure)) == 3 * 2 * (1 + 5)
     assert "truth" in said(figure)
     keys = [text.get_text() for ax in figure.axes if ax.legend_ for text in ax.legend_.get_texts()]
     assert keys == ["necrosis, non-enhancing", "oedema", "enhancing tumour"]
 
 
-def test_segmentations_are_drawn_as_scored():
-    """The largest component, of the slice with the most tumour."""
+def test_segmentations_are_drawn_as_scored_with_dice_in_the_corner(results, drawn):
+    """The largest component, of the slice with the most enhancing tumour."""
 
     def in_two_pieces(run, seed, kind, patient):
         classes = np.zeros((DEPTH, SIDE, SIDE), np.uint8)
@@ -313,36 +377,77 @@ def test_segmentations_are_drawn_as_scored():
         return classes
 
     figure = DRAW["segmentation"](results_of(1, ROWS[-1:], read_prediction=in_two_pieces))
-    drawn = [ax.images[1].get_array() for ax in figure.axes if len(ax.images) == 2][-1]
-    assert drawn.count() == 16 and drawn.max() == 1
+    drawn_classes = [ax.images[1].get_array() for ax in figure.axes if len(ax.images) == 2][-1]
+    assert drawn_classes.count() == 16 and drawn_classes.max() == 1
+    values = by_patient(results, "dice", "et", "strict")
+    chosen, _ = choose(results)
+    written = {text.get_text() for ax in pictures(drawn["segmentation"]) for text in ax.texts}
+    assert {f"{values.loc[one, 'unet']:.2f}" for one in chosen} <= written
+
+
+def test_scores_on_pictures_are_of_the_training_that_is_shown():
+    scores = made_up_scores(1).assign(value=0.25)
+    again = scores.assign(seed=1, value=0.75)
+    shown = scored(results_of(1, scores=pd.concat([scores, again])), "dice", "wt")
+    assert shown["unet", "P0"] == 0.25
 
 
 def test_runs_without_a_volume_of_each_patient_are_left_out():
     results = results_of()
     results = replace(results, replicates={**results.replicates, "joint": ()})
     figure = DRAW["synthesis"](results)
-    assert len([ax for ax in figure.axes if ax.images]) == 3 * (5 + 2 * 2)
+    assert len(pictures(figure)) == 3 * (6 + 2 * 3)
     assert "Without synthesis (not run here): Joint net." in said(figure)
 
 
-def test_more_runs_than_a_line_holds_get_another_with_its_own_headings():
-    more = ROWS + [Row(f"m{i}", f"Method {i}", "method", tasks=BOTH) for i in range(12)]
+def test_more_runs_than_a_page_holds_get_bands_and_pages_of_pictures_large_enough_to_read():
+    more = ROWS + [Row(f"m{i}", f"Method {i}", "method", tasks=BOTH) for i in range(20)]
     results = results_of(2, more)
     for name in ("synthesis", "segmentation"):
-        headings = [" ".join(text.get_text().split()) for text in DRAW[name](results).texts]
-        assert headings.count("Method 11") == 2
+        figure = DRAW[name](results)
+        texts = [text.get_text() for page in pages(figure) for text in page.texts]
+        assert [" ".join(text.split()) for text in texts].count("Method 19") == 2, name
+        assert len(pages(figure)) > 1, name
+        for page in pages(figure):
+            assert page.get_figheight() < 9.5, name
+            assert any("P0" in text.get_text() or "P1" in text.get_text() for text in page.texts)
+        for ax in pictures(figure):
+            width = ax.get_position().width * figure.get_figwidth() * 25.4
+            if ax.images[0].get_array().shape == (SIDE, SIDE):
+                assert width > 20, name
+
+
+def test_bands_hold_all_rows_in_few_columns():
+    assert wrapped(range(3), 2, 1) == [range(3)]
+    assert wrapped(range(9), 2, 1) == [range(4), range(4, 9)]
+    assert wrapped([], 3, 1) == [[]]
+    for count in range(60):
+        bands = wrapped(range(count), 3, 1)
+        assert [one for band in bands for one in band] == list(range(count))
+        assert len(bands[0]) <= 5 and all(0 < len(band) <= 7 for band in bands[1:])
+
+
+def test_pages_are_one_pdf_and_one_picture(tmp_path):
+    more = ROWS + [Row(f"m{i}", f"Method {i}", "method", tasks=SEGMENTATION) for i in range(30)]
+    figure = DRAW["segmentation"](results_of(1, more))
+    assert len(pages(figure)) == 2
+    png, pdf = save(figure, tmp_path, "segmentation")
+    assert re.search(rb"/Count 2\b", pdf.read_bytes())
+    with Image.open(png) as image:
+        high = sum(page.get_figheight() for page in pages(figure)) * DPI
+        assert image.height == pytest.approx(high, abs=2)
+        assert b"tEXt" not in png.read_bytes()
 
 
 def test_long_names_stay_on_the_page():
-    name = "BraTS20_Training_355_of_a_long_name"
+    name = "BraTS20_Training_355_of_a_long_name" * 4
     scores = made_up_scores(1).assign(patient=name)
     results = results_of(scores=scores, patients={name: MadeUpPatient(name)})
     for kind in ("segmentation", "attention"):
         figure = DRAW[kind](results)
         pixels(figure)
-        text = next(text for text in figure.texts if "355" in text.get_text())
-        pictures = min(ax.get_window_extent().x0 for ax in figure.axes if ax.images)
-        assert text.get_window_extent().x0 >= 0 and text.get_window_extent().x1 <= pictures
+        box = next(text for text in figure.texts if "355" in text.get_text()).get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height
 
 
 def test_front_is_up_and_the_patients_left_is_on_the_right(tmp_path):
@@ -371,8 +476,9 @@ def test_front_is_up_and_the_patients_left_is_on_the_right(tmp_path):
 
     figure = DRAW["synthesis"](results_of(1, ROWS[-2:], patients=patients, read_prediction=true))
     drawn = pixels(figure)
-    grey = [ax for ax in figure.axes if ax.images and ax.images[0].cmap.name == "gray"]
-    assert len(grey) == 6
+    # Without pictures on which something is written: a bar, or the name of the modality.
+    grey = [ax for ax in pictures(figure, "gray") if not ax.lines and not ax.texts]
+    assert len(grey) == 5
     for ax in grey:
         box = ax.get_window_extent()
         height = figure.bbox.height
@@ -392,30 +498,54 @@ def test_pixels_that_are_not_square_keep_their_shape():
     assert columns == pytest.approx(2 * rows)
 
 
-def test_distributions_draw_every_patient_and_join_them(drawn, results):
+def test_distributions_draw_every_patient_with_means_and_intervals(drawn, results):
     axes = drawn["distributions"].axes
     assert len(axes) == 7
     dice = next(ax for ax in axes if ax.get_xlabel().startswith("Dice WT"))
-    labels = [text.get_text() for text in dice.get_yticklabels()]
+    labels = [text.get_text() for text in axes[0].get_yticklabels()]
     assert labels == [
-        "floor: T1 + UNet", "CUTGAN + UNet", "Joint net", "UNet", "ceiling: real + UNet",
+        "floor: T1 submitted as T1ce", "CUTGAN", "Joint net", "UNet, no T1ce", "ceiling: real T1ce",
     ]  # fmt: skip
     values = by_patient(results, "dice", "wt", "strict")
     dots = {line.get_gid(): line.get_xdata() for line in dice.lines if line.get_gid()}
     assert len(dots) == 5
     for run, of_run in dots.items():
         np.testing.assert_allclose(of_run, values[run])
-    joined = [line for line in dice.lines if line.get_linestyle() == "-"]
-    assert len(joined) == 4
-    np.testing.assert_allclose(
-        joined[0].get_xdata()[1:3], values.loc["P0", ["cutgan+unet", "joint"]]
-    )
+    cells = measure(results, "table3_segmentation", "strict").set_index(["run", "metric", "region"])
+    cell = cells.loc["cutgan+unet", "dice", "wt"]
+    bars = [tuple(line.get_xdata()) for line in dice.lines if len(line.get_xdata()) == 2]
+    assert bars[1] == pytest.approx((cell["low"], cell["high"]))
     enhancing = next(ax for ax in axes if ax.get_xlabel().startswith("Dice ET"))
     drawn_dots = [line.get_xdata() for line in enhancing.lines if line.get_gid()]
     assert np.isfinite(drawn_dots).sum() == 5 * 3
 
 
-def test_distributions_have_the_panels_that_the_metrics_show_at_most_four_abreast(results):
+def test_distributions_show_dice_from_0_to_1_and_shade_what_there_is_to_gain(drawn, results):
+    means = by_patient(results, "dice", "wt", "strict").mean()
+    for ax in drawn["distributions"].axes:
+        if ax.get_xlabel().startswith("Dice"):
+            assert ax.get_xlim() == pytest.approx((-0.03, 1.03))
+    (band,) = drawn["distributions"].axes[0].patches
+    ends = [band.get_x(), band.get_x() + band.get_width()]
+    np.testing.assert_allclose(ends, means[["copy_t1+unet", "real_t1ce+unet"]])
+
+
+def test_distributions_of_many_metrics_have_a_page_per_task():
+    every = {"segmentation": ["dice", "assd", "hd95", "nsd"], "synthesis": ["ssim", "psnr", "mae"]}
+    rows = [Row(f"m{i}", f"M{i}", "method", "joint", BOTH) for i in range(30)]
+    scores = made_up_scores(2, rows)
+    like = {"segmentation": "dice", "synthesis": "ssim"}
+    frames = [
+        scores[scores["metric"] == like[task]].assign(metric=metric)
+        for task, metrics in every.items()
+        for metric in metrics
+    ]
+    figure = DRAW["distributions"](results_of(scores=pd.concat(frames), rows=rows))
+    assert len(pages(figure)) == 2
+    assert all(page.get_figheight() < 9.5 for page in pages(figure))
+
+
+def test_distributions_have_the_panels_that_the_metrics_show_at_most_five_abreast(results):
     """Every metric is scored everywhere, but only `shown` regions are drawn, PSNR's not at all."""
     scores = results.scores[results.scores["metric"] != "psnr"]
     every = [
@@ -428,7 +558,7 @@ def test_distributions_have_the_panels_that_the_metrics_show_at_most_four_abreas
         for region in TASK_REGIONS[metric.task]
     ]
     figure = DRAW["distributions"](results_of(scores=pd.concat(every)))
-    titles = [ax.get_xlabel().rpartition("  ")[0] for ax in figure.axes]
+    titles = [" ".join(ax.get_xlabel().split("\n")[:-1]) for ax in figure.axes]
     tasks = ("segmentation", "synthesis")
     assert titles == [
         axis_title(metric.name, region)
@@ -438,12 +568,7 @@ def test_distributions_have_the_panels_that_the_metrics_show_at_most_four_abreas
         for region in metric.shown
     ]
     tops = [round(ax.get_position().y1, 3) for ax in figure.axes]
-    assert max(tops.count(top) for top in tops) <= 4
-
-
-def test_boxes_are_drawn_of_enough_patients(drawn):
-    few, many = drawn["distributions"].axes[0], DRAW["distributions"](results_of(5)).axes[0]
-    assert len(many.lines) > len(few.lines) + 5
+    assert max(tops.count(top) for top in tops) <= 5
 
 
 def ranked_results(values, metric="dice", region="wt"):
@@ -495,18 +620,23 @@ def test_equal_means_share_the_better_rank():
     }  # fmt: skip
 
 
-def test_ranks_claim_nothing_of_few_patients(drawn):
-    axes = drawn["ranks"].axes
+def test_ranks_of_too_few_patients_are_one_sentence(drawn):
+    (ax,) = drawn["ranks"].axes
+    assert ax.texts[0].get_text() == "Too few patients for a test."
+    assert (
+        "Too few patients for a test, and thus not shown: Dice ET (n = 3); Dice TC (n = 4); "
+        "Dice WT (n = 4); SSIM brain (n = 4); PSNR brain (n = 4)."
+    ) in said(drawn["ranks"])
+
+
+def test_ranks_begin_with_the_enhancing_tumour_and_best_on_top():
+    axes = DRAW["ranks"](results_of(12)).axes
     assert [ax.get_title(loc="left") for ax in axes] == [
-        "SSIM brain", "PSNR brain (dB)", "Dice WT", "Dice TC", "Dice ET",
+        "Dice ET", "Dice TC", "Dice WT", "SSIM brain", "PSNR brain (dB)",
     ]  # fmt: skip
-    assert [ax.texts[0].get_text() for ax in axes] == [
-        f"n = {n}: too few patients for a test" for n in (4, 4, 4, 4, 3)
-    ]
+    assert [ax.texts[0].get_text() for ax in axes] == [f"n = {n}" for n in (11, 12, 12, 12, 12)]
     best_on_top = [text.get_text() for text in axes[2].get_yticklabels()]
-    assert best_on_top == ["UNet", "Joint net", "CUTGAN + UNet"]
-    assert not any("*" in text.get_text() for ax in axes for text in ax.texts)
-    assert "differs" not in said(drawn["ranks"])
+    assert best_on_top == ["UNet, no T1ce", "Joint net", "CUTGAN"]
 
 
 def test_a_mean_of_fewer_patients_has_no_rank_and_the_figure_says_so():
@@ -542,7 +672,104 @@ def test_cost_vs_quality_draws_trained_runs_as_points(drawn):
     assert points(dice)["cutgan+unet"][0] == pytest.approx(0.3 + 0.4)  # the generator's too
     written = {text.get_text() for text in ssim.texts}
     assert {"floor: T1 submitted as T1ce", "ceiling: real T1ce"} <= written
-    assert dice.get_xscale() == "log" and "hours" in dice.get_xlabel()
+    assert dice.get_xscale() == "log" and dice.get_xlabel().startswith("core hours")
+    keys = [text.get_text() for text in drawn["cost_vs_quality"].legends[0].get_texts()]
+    assert keys == [
+        "floor: T1 submitted as T1ce", "CUTGAN", "Joint net", "UNet", "ceiling: real T1ce",
+    ]  # fmt: skip
+
+
+def test_hours_are_of_the_device_that_computed():
+    at = costs(ROWS)
+    for devices, unit in (
+        (["Tesla"], "GPU hours"),
+        (["CPU"], "core hours"),
+        (["CPU", "CPU + Tesla"], "GPU or core hours"),
+    ):
+        on = at.assign(device=(devices * len(at))[: len(at)])
+        assert hours_unit(results_of(costs=on)) == unit
+
+
+def test_the_stepped_line_joins_methods_that_no_cheaper_one_equals():
+    with styled():
+        ax = Canvas(3.5, 2, Caption("Title")).figure.subplots()
+        front(ax, {"a": (3, 0.5), "b": (1, 0.2), "c": (2, 0.1), "d": (4, 0.5)}, "dice")
+    (line,) = ax.lines
+    np.testing.assert_allclose(line.get_xydata(), [(1, 0.2), (3, 0.5)])
+
+
+def uneven(run, seed, kind, patient):
+    """Twice the enhancing tumour by CUTGAN, none by the UNet, all else as in truth."""
+    volume = predicted(run, seed, kind, patient)
+    if kind == "seg" and run == "cutgan+unet":
+        wider = volume == 2
+        wider &= np.cumsum(wider).reshape(volume.shape) <= (volume == 3).sum()
+        volume[wider] = 3
+    elif kind == "seg" and run == "unet":
+        volume[volume == 3] = 1
+    return volume
+
+
+def test_volumes_are_compared_in_ml_with_patients_without_any_apart():
+    patients = {f"P{i}": WithoutET(f"P{i}") if i == 3 else MadeUpPatient(f"P{i}") for i in range(4)}
+    figure = DRAW["volumes"](results_of(patients=patients, read_prediction=uneven))
+    panels = {ax.get_title(loc="left"): ax for ax in figure.axes}
+    assert list(panels) == [
+        "floor: T1 submitted as\nT1ce", "CUTGAN", "Joint net", "UNet, no T1ce",
+        "ceiling: real T1ce",
+    ]  # fmt: skip
+    true = (MadeUpPatient("P0").volume == 3).sum() * 27 / 1000
+    for title, bias in {"CUTGAN": true, "UNet, no T1ce": -true, "Joint net": 0}.items():
+        filled, hollow = (line for line in panels[title].lines if line.get_marker() == "o")
+        np.testing.assert_allclose(filled.get_xydata(), [(true, bias)] * 3)
+        np.testing.assert_allclose(hollow.get_xydata(), [(0, 0)])
+        assert hollow.get_markerfacecolor() == "white"
+        text = panels[title].texts[0].get_text()
+        assert text == f"{bias:+.1f} [{bias:.1f}, {bias:.1f}], n = 3"
+
+
+def test_enhancing_tumour_is_found_missed_and_invented():
+    """P0 has none; of the others the UNet finds that of P1 and P2, by a hair."""
+    patients = {f"P{i}": MadeUpPatient(f"P{i}") if i else WithoutET("P0") for i in range(4)}
+    dice = {"P1": FOUND, "P2": 0.9, "P3": FOUND - 1e-6}
+    scores = [
+        ["unet", 0, name, "", "strict", "segmentation", "et", "dice", "lcc", value, ""]
+        for name, value in dice.items()
+    ]
+    scores.append(["unet", 0, "P0", "", "strict", "segmentation", "et", "volume_difference", "lcc",
+                   1.5, ""])  # fmt: skip
+    results = results_of(rows=ROWS[-1:], scores=frame(scores), patients=patients)
+    cells = detections(results).set_index("group")
+    assert cells["count"].to_dict() == {
+        "all": 2, "smallest": 1, "middle": 1, "largest": 0, "no_et": 1,
+    }  # fmt: skip
+    assert cells["n"].to_dict() == dict.fromkeys(cells.index, 1) | {"all": 3}
+    figure = DRAW["detection"](results)
+    shares = [points(ax)["unet"][0] for ax in figure.axes]
+    np.testing.assert_allclose(shares, [2 / 3, 1, 1, 0, 1])
+    assert figure.axes[-1].texts[0].get_text() == "1.5 ml"
+    assert figure.axes[-1].get_title(loc="left") == "without ET\nn = 1"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"count": 1},
+        {"patients": {f"P{i}": WithoutET(f"P{i}") for i in range(4)}},
+        {"rows": [row for row in ROWS if row.tasks == SYNTHESIS]},
+        {"rows": [row for row in ROWS if row.tasks == SEGMENTATION]},
+        {"rows": [FAILED]},
+    ],
+    ids=["one patient", "nobody enhances", "no segmentor", "no synthesis", "all failed"],
+)
+def test_unusual_results_are_drawn_or_said_to_be_missing(changes, tmp_path):
+    results = results_of(**changes)
+    for name in ("synthesis", "segmentation", "detection", "volumes", "distributions", "ranks",
+                 "cost_vs_quality", "attention"):  # fmt: skip
+        figure = DRAW[name](results)
+        words = [text for ax in figure.axes for text in ax.texts if text.get_text().endswith(".")]
+        assert pictures(figure) or words or any(ax.lines for ax in figure.axes), name
+        assert figure.caption.text, name
 
 
 def test_training_curves_have_one_panel_per_run_and_one_colour_per_kind_of_loss(drawn):
@@ -561,10 +788,23 @@ def test_training_curves_have_one_panel_per_run_and_one_colour_per_kind_of_loss(
 def test_attention_has_a_map_per_modality_of_the_median_patient(drawn):
     figure = drawn["attention"]
     maps = [image for ax in figure.axes for image in ax.images if image.cmap.name == "cividis"]
-    assert len(maps) == 2 * 3
+    assert len(maps) == 3
     assert {tuple(image.get_clim()) for image in maps} == {(0, 1)}
     assert maps[0].get_extent() == [-0.5, 23.5, 23.5, -0.5]
-    assert "Patient: the median of 4 test patients by Dice ET" in said(figure)
+    words = "Patient: the median of 4 test patients with enhancing tumour by Dice ET"
+    assert words in said(figure)
+    assert "mean, brain mean, WT mean, ET 0.33 0.33 0.33" in said(figure)
+
+
+def test_weights_are_averaged_within_regions():
+    """All of T2 in the tumour's half of the slices, all of T1 in the other."""
+    weights = np.zeros((2, 3, 4, 4))
+    weights[:, 0, :, :2] = weights[:, 1, :, 2:] = 1
+    means = region_means(results_of(1), "P0", Attention((0, 1), weights))
+    np.testing.assert_allclose(means["et"], [0, 1, 0])
+    labels = MadeUpPatient("P0").volume[:2]
+    left = (labels[..., : SIDE // 2] >= 0).sum() / (labels >= 0).sum()
+    np.testing.assert_allclose(means["brain"], [left, 1 - left, 0])
 
 
 def test_patients_are_chosen_by_rank_or_all_shown():
@@ -582,16 +822,30 @@ def test_patients_are_ranked_by_the_methods_alone(results):
     dice = scores["metric"] == "dice"
     turned = scores["value"].mask(dice, np.where(method, 0.5 + place / 10, 1 - place / 4))
     changed = results_of(scores=scores.assign(value=turned))
-    chosen, rule = choose(changed, "dice", "wt")
+    chosen, rule = choose(changed)
     assert chosen == {"P3": "best", "P1": "median", "P0": "worst"}
-    assert rule == "best, median and worst of 4 test patients by Dice WT, mean over the methods"
+    assert rule == (
+        "best, median and worst of 4 test patients with enhancing tumour by Dice ET, mean over "
+        "the methods"
+    )
+
+
+def test_patients_without_enhancing_tumour_are_shown_only_where_nobody_has_any():
+    patients = {f"P{i}": WithoutET(f"P{i}") if i in (1, 4) else MadeUpPatient(f"P{i}")
+                for i in range(6)}  # fmt: skip
+    chosen, rule = choose(results_of(6, patients=patients))
+    assert not {"P1", "P4"} & set(chosen) and "of 4 test patients with enhancing" in rule
+    nobody = results_of(6, patients={f"P{i}": WithoutET(f"P{i}") for i in range(6)})
+    assert choose(nobody)[1].endswith("of 6 test patients by Dice WT, mean over the methods")
+    unsegmented = results_of(6, [row for row in ROWS if row.tasks == SYNTHESIS])
+    assert "by SSIM ET" in choose(unsegmented)[1]
 
 
 def test_a_failed_run_is_left_out_and_named(drawn):
     for name, figure in drawn.items():
         assert "Without" not in said(figure), name
     results = results_of(2, [*ROWS, FAILED])
-    for name in set(NAMES) - {"gap", "segmentation", "training_curves", "attention"}:
+    for name in set(NAMES) - OF_SEGMENTATIONS - {"gap", "training_curves", "attention"}:
         assert "(failed: train: loss is NaN): DRIT++." in said(DRAW[name](results)), name
 
 

@@ -15,11 +15,13 @@ from scipy import stats
 
 from benchmarks.scoring.statistics import (
     MEANINGFUL,
+    agreement,
     compare,
     holm,
     largest_sd,
     mean_interval,
     patient_means,
+    proportion_interval,
     published_interval,
     rank_biserial,
     rank_stability,
@@ -484,6 +486,22 @@ def test_claims_are_false_as_often_as_they_say():
 @pytest.mark.parametrize("true", [0.5, MEANINGFUL, 0.95])
 def test_the_probability_to_beat_is_that_of_a_single_study(true):
     assert np.median(beaten(Study(74, seeds=5), 1, true, 200)) == pytest.approx(true, abs=0.06)
+
+
+def test_shares_have_wilsons_interval():
+    """The worked example of Newcombe 1998, table I: 81 of 263; and that of nobody."""
+    assert proportion_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    low, high = proportion_interval(0, 10)
+    assert low == 0 and 0.25 < high < 0.3
+    assert np.isnan(proportion_interval(0, 0)).all()
+
+
+def test_limits_of_agreement_by_hand():
+    bias, low, high = agreement(np.array([-2.0, 0.0, 5.0]))
+    sd = math.sqrt((3**2 + 1**2 + 4**2) / 2)
+    assert (bias, low, high) == pytest.approx((1, 1 - 1.96 * sd, 1 + 1.96 * sd))
+    assert agreement(np.array([3.0]))[0] == 3 and np.isnan(agreement(np.array([3.0]))[1:]).all()
+    assert np.isnan(agreement(np.empty(0))).all()
 
 
 def test_published_intervals_by_hand():

@@ -363,8 +363,8 @@ def test_titles_count_scans_and_people(finished):
     sheet = sheet_of("table2_synthesis", results)
     assert sheet.title.endswith("4 scans of 3 of them test, 32 x 32 pixels of 2 mm.")
     assert set(sheet.csv.loc[sheet.csv["run"] == "copy_t1", "patients"]) == {3}
-    _, rule = choose(results, "ssim", "brain")
-    assert rule == "the first 3 of 4 scans of 3 test patients"
+    _, rule = choose(results)
+    assert rule == "the first 3 of 4 scans of 3 test patients with enhancing tumour"
 
 
 def test_split_prints_scans_and_people(finished, capsys):

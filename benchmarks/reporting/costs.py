@@ -106,6 +106,14 @@ def hours(results: Results) -> dict[str, float]:
     return {run: value for run, value in total.items() if pd.notna(value)}
 
 
+def hours_unit(results: Results) -> str:
+    """Return what `hours` are of: "GPU hours", "core hours", or both where trainings differ."""
+    devices = {name for one in results.costs["device"] for name in one.split(" + ")}
+    if devices == {"CPU"}:
+        return "core hours"
+    return "GPU or core hours" if "CPU" in devices else "GPU hours"
+
+
 def _block(row: Row) -> str:
     """The block that has the row; an external method's is that of what its volumes are."""
     external = row.kind == "external" and "synthesis" not in row.tasks

@@ -193,6 +193,20 @@ def by_subject(results: Results, metric: str, region: str, protocol: str) -> pd.
     return _wide(results, values.groupby(["run", "subject"]).mean())
 
 
+def finite_means(
+    results: Results, metric: str, region: str
+) -> dict[str, tuple[float, float, float]]:
+    """Return by run the mean over subjects and its 95 % interval, of the values that are finite."""
+    scores = scores_of(results, metric, region, results.protocol)
+    scores = scores.assign(value=scores["value"].replace(np.inf, np.nan))
+    values, splits = replicate_values(scores, "run")
+    return {
+        run: (float(np.nanmean(patient_means(of))), *mean_interval(of, splits))
+        for (run,), of in values.items()
+        if not np.isnan(of).all()
+    }
+
+
 def scores_of(results: Results, metric: str, region: str, protocol: str) -> pd.DataFrame:
     """Return the scores of a metric and region that tables show (see `postprocessing_of`)."""
     scores = _shown(results.scores, read_metrics()[metric].task, protocol)

@@ -59,16 +59,27 @@ class Subgroup:
 def true_volumes(results: Results, region: str) -> pd.Series:
     """Return the volume of a region by subject in ml, the mean over their scans.
 
-    It is of the truth on the benchmark's grid. The result is shared: do not write to it.
+    It is as of `scan_volumes`. The result is shared: do not write to it.
+    """
+    return scan_volumes(results, region).groupby(dict(results.cohort.test)).mean()
+
+
+@lru_cache(maxsize=8)
+def scan_volumes(results: Results, region: str) -> pd.Series:
+    """Return the volume of a region by patient in ml, of the truth on the benchmark's grid.
+
+    The result is shared: do not write to it.
     """
     volumes = {
-        name: np.count_nonzero(region_mask(patient.labels(), region))
-        * math.prod(patient.spacing)
-        / 1000
+        name: volume_ml(region_mask(patient.labels(), region), patient.spacing)
         for name, patient in results.patients.items()
     }
-    of = pd.Series(volumes, dtype=float)
-    return of.groupby(dict(results.cohort.test)).mean()
+    return pd.Series(volumes, dtype=float)
+
+
+def volume_ml(mask: np.ndarray, spacing: Sequence[float]) -> float:
+    """Return the volume of a mask's voxels in ml; `spacing` is in mm."""
+    return np.count_nonzero(mask) * math.prod(spacing) / 1000
 
 
 def et_groups(results: Results) -> pd.Series:

@@ -67,6 +67,20 @@ def first_segmentor(results: Results) -> tuple[Results, str]:
     )
 
 
+def synthesis_titles(results: Results) -> tuple[dict[str, str], str]:
+    """Return by run what it is called where one segmentor is behind all syntheses.
+
+    That is the title of the synthesis alone, with a sentence that names the segmentor.
+    """
+    own = {row.run: row.title for row in results.rows}
+    titles = {
+        row.run: f"{row.title}, no T1ce" if row.without_t1ce else own.get(row.upstream, row.title)
+        for row in results.rows
+    }
+    behind = list(segmentors(results).values())
+    return titles, f"Behind each synthesis: {behind[0]}." if behind else ""
+
+
 def judged(results: Results, segmentor: str) -> list[Judged]:
     """Return every synthesis with its segmentations, floors first and ceilings last."""
     frozen = results.frozen.rows if results.frozen else ()

@@ -94,6 +94,29 @@ def largest_sd(mean: float) -> float:
     return float(np.sqrt(mean * (1 - mean)))
 
 
+def proportion_interval(count: int, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share, count of n (Wilson 1927); (NaN, NaN) of nobody."""
+    from scipy import stats
+
+    if n == 0:
+        return np.nan, np.nan
+    found = stats.binomtest(int(count), int(n)).proportion_ci(1 - ALPHA, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def agreement(differences: np.ndarray) -> tuple[float, float, float]:
+    """Return the bias and the 95 % limits of agreement of differences, (n,), in their unit.
+
+    These are the mean and the mean -/+ 1.96 SD (Bland & Altman, Lancet 1986); the limits of fewer
+    than two differences, and the mean of none, are NaN.
+    """
+    if not len(differences):
+        return np.nan, np.nan, np.nan
+    bias = float(np.mean(differences))
+    half = 1.96 * float(np.std(differences, ddof=1)) if len(differences) > 1 else np.nan
+    return bias, bias - half, bias + half
+
+
 def _present(values: np.ndarray, splits: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Return the replicates and patients that have a value, and their splits counted from 0."""
     defined = ~np.isnan(values)

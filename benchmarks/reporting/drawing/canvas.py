@@ -8,29 +8,35 @@ import textwrap
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure, FigureBase
+from PIL import Image
 
 from benchmarks.files import write_atomically
 from benchmarks.reporting.caption import Caption
-from benchmarks.reporting.drawing.style import COLUMN, styled
+from benchmarks.reporting.drawing.style import COLUMN, DPI, styled
 from benchmarks.reporting.rows import Row
 
-# By file ending, what matplotlib must leave out so that the same figure gives the same bytes.
-_UNDATED = {
-    ".png": {"Software": None},
-    ".pdf": {"Creator": None, "Producer": None, "CreationDate": None},
-}
+# What matplotlib must leave out so that the same figure gives the same bytes.
+_UNDATED = {"Creator": None, "Producer": None, "CreationDate": None}
 SIMULATED = "SIMULATED"  # the mark in pictures of simulated patients
 _LINE = 0.125  # inches from one line of text to the next
 _EDGE, _MARGIN = 0.03, 0.05  # inches
 
 
 class CaptionedFigure(Figure):
-    """A figure with its caption, which is written beside it and not into it."""
+    """A figure with its caption, which is written beside it and not into it.
+
+    Attributes
+    ----------
+    following : the figure's further pages, of one that needs more than one.
+    """
 
     caption: Caption
+    following: Sequence[Figure] = ()
 
 
 class Canvas:
@@ -111,13 +117,41 @@ def finish(figure: Figure) -> Figure:
     return figure
 
 
+def pages(figure: Figure) -> list[Figure]:
+    """Return a figure and the pages that follow it."""
+    return [figure, *getattr(figure, "following", ())]
+
+
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write <name>.png and <name>.pdf, the same bytes for the same figure; return their paths."""
-    paths = [folder / f"{name}{ending}" for ending in _UNDATED]
-    for path in paths:
-        content = io.BytesIO()
-        with styled():
-            figure.savefig(content, format=path.suffix[1:], metadata=_UNDATED[path.suffix])
-        with write_atomically(path) as file:
-            file.write(content.getvalue())
+    """Write <name>.png and <name>.pdf, the same bytes for the same figure; return their paths.
+
+    The PDF has the figure's pages, the PNG has them one below another; all are of one width.
+    """
+    paths = []
+    with styled():
+        for ending, encode in ((".png", _png), (".pdf", _pdf)):
+            paths.append(folder / f"{name}{ending}")
+            with write_atomically(paths[-1]) as file:
+                file.write(encode(pages(figure)))
     return paths
+
+
+def _pdf(drawn: Sequence[Figure]) -> bytes:
+    content = io.BytesIO()
+    with PdfPages(content, metadata=_UNDATED) as file:
+        for page in drawn:
+            page.savefig(file, format="pdf")
+    return content.getvalue()
+
+
+def _png(drawn: Sequence[Figure]) -> bytes:
+    images = []
+    for page in drawn:
+        content = io.BytesIO()
+        page.savefig(content, format="rgba")
+        width = int(page.get_figwidth() * DPI)
+        images.append(np.frombuffer(content.getvalue(), np.uint8).reshape(-1, width, 4))
+    content = io.BytesIO()
+    whole = Image.fromarray(np.concatenate(images)).convert("RGB")
+    whole.save(content, format="png", dpi=(DPI, DPI))
+    return content.getvalue()

@@ -5,7 +5,6 @@ One panel per column of Table V, best on top.
 """
 
 from collections.abc import Mapping
-from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -13,19 +12,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.reporting.drawing.canvas import Canvas, empty, finish, missing, panels
-from benchmarks.reporting.drawing.style import PAGE, Style, styled, styles
-from benchmarks.reporting.formatting import axis_title
+from benchmarks.reporting.drawing.style import FONT, PAGE, Style, styled, styles
+from benchmarks.reporting.formatting import axis_title, title
 from benchmarks.reporting.measures import COMPLETE, TEST, measure, ranked
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.tables.table5_statistics import MAIN
-from benchmarks.reporting.utilities import first_segmentor
+from benchmarks.reporting.utilities import first_segmentor, synthesis_titles
 from benchmarks.scoring.metric import read_metrics
 from benchmarks.scoring.statistics import ALPHA
 
 ORDER = 4
 
+COLUMNS = (*reversed(MAIN["segmentation"]), *MAIN["synthesis"])  # the enhancing tumour first
+
 _DIGITS = 9  # decimals to which two means count as equal
-_ABREAST = 2  # panels side by side
+_HIGHEST = 9  # inches of a page
 
 
 @styled()
@@ -33,13 +34,20 @@ def figure(results: Results) -> Figure:
     """Draw one panel per metric and region, with a dot, a bar and a share per method."""
     results, segmentor = first_segmentor(results)
     cells = pd.concat([measure(results, COMPLETE[task], results.protocol) for task in MAIN])
-    shown, unranked = {}, False
-    for metric, region in chain(*MAIN.values()):
+    shown, untested, unranked = {}, {}, False
+    for metric, region in COLUMNS:
         column = cells[(cells["metric"] == metric) & (cells["region"] == region)]
         ranks = _ranked(column)
-        if len(ranks) > 1:
-            shown[metric, region] = ranks
-            unranked |= len(ranks) < ((column["role"] == "method") & (column["n"] > 0)).sum()
+        if len(ranks) < 2:
+            continue
+        if ranks.loc[~ranks["best"], "too_few"].all():
+            untested[metric, region] = ranks["n"].max()
+            continue
+        shown[metric, region] = ranks
+        unranked |= len(ranks) < ((column["role"] == "method") & (column["n"] > 0)).sum()
+    few = "; ".join(f"{title(*column)} (n = {n})" for column, n in untested.items())
+    few = f"Too few patients for a test, and thus not shown: {few}." if few else ""
+    labels, behind = synthesis_titles(results)
     methods = [row for row in results.rows if row.role == "method" and row.tasks]
     measured = set(cells.loc[cells["n"] > 0, "run"])
     differ = any((ranks["p"] < ALPHA).any() for ranks in shown.values())
@@ -50,17 +58,24 @@ def figure(results: Results) -> Figure:
         "there are several. Right: the share of resamples in which the method is first.",
         f"*: differs from the best: p < {ALPHA}, {TEST}." if differ else "",
         "Floor and ceiling are not ranked.",
+        few,
+        behind if any(metric == "dice" for metric, _ in shown) else "",
         "A method whose mean is of fewer patients has no rank." if unranked else "",
         missing(methods, measured, "ranks"),
         segmentor,
     )
     if not shown:
-        return empty(caption, "Fewer than two methods have scores.")
-    labels = {row.run: row.label for row in results.rows}
-    lines = -(-len(shown) // _ABREAST)
+        reason = "Too few patients for a test." if untested else None
+        return empty(caption, reason or "Fewer than two methods have scores.")
     most = max(len(ranks) for ranks in shown.values())
-    canvas = Canvas(PAGE, lines * (0.16 * most + 0.55), caption)
-    axes = panels(canvas.arrange(), len(shown), _ABREAST)
+    longest = max(len(labels[run]) for ranks in shown.values() for run in ranks["run"])
+    # Three panels abreast must have room for names, the numbers of ranks, and shares.
+    room = PAGE / 3 - 0.5 - longest * FONT * 0.545 / 72
+    abreast = min(3 if room >= 0.1 * min(most, 11) else 2, len(shown))
+    lines = -(-len(shown) // abreast)
+    pitch = min(0.16, (_HIGHEST / lines - 0.55) / most)
+    canvas = Canvas(PAGE, lines * (pitch * most + 0.55), caption)
+    axes = panels(canvas.arrange(), len(shown), abreast)
     for ax, (column, ranks) in zip(axes, shown.items(), strict=True):
         _draw(ax, ranks, labels, styles(results.rows))
         ax.set_title(axis_title(*column), loc="left", weight="bold", pad=12)
@@ -81,9 +96,7 @@ def _draw(
     count = len(cells)
     ax.set(xlim=(0.7, count + 0.3), ylim=(count - 0.4, -0.6), xlabel="rank, 1 is best")
     above = {"textcoords": "offset points", "xycoords": "axes fraction", "color": "0.25"}
-    too_few = cells.loc[~cells["best"], "too_few"].all()
-    test = ": too few patients for a test" if too_few else ""
-    ax.annotate(f"n = {cells['n'].max()}{test}", (0, 1), xytext=(0, 3), **above)
+    ax.annotate(f"n = {cells['n'].max()}", (0, 1), xytext=(0, 3), **above)
     ax.annotate("first", (1, 1), xytext=(4, 3), **above)
     for place, cell in enumerate(cells.to_dict("records")):
         look = style[cell["run"]]

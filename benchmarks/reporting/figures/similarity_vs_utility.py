@@ -65,5 +65,5 @@ def figure(results: Results) -> Figure:
     ax.set_xlabel(f"{axis_title('ssim', 'et')} of the synthesis  {axis_arrow('ssim')}")
     ax.set_ylabel(f"{axis_title('dice', 'et')} of the segmentation  {axis_arrow('dice')}")
     finish(canvas.figure)
-    label_runs(ax, points, levels, results.rows)
+    label_runs(ax, points, levels, {row.run: row.title for row in results.rows})
     return canvas.figure

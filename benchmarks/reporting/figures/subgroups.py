@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from benchmarks.reporting.drawing.axes import draw_keys, keys_height, keys_of
 from benchmarks.reporting.drawing.canvas import Canvas, empty, finish, letters_in, missing
 from benchmarks.reporting.drawing.style import FONT, PAGE, Style, styled, styles
 from benchmarks.reporting.formatting import axis_title
 from benchmarks.reporting.measures import Column
 from benchmarks.reporting.results import Results
-from benchmarks.reporting.rows import Row, in_order
+from benchmarks.reporting.rows import Row
 from benchmarks.reporting.subgroups import KINDS, Subgroup, by_subgroup, subgroups
 from benchmarks.reporting.utilities import first_segmentor
 
@@ -53,10 +53,9 @@ def figure(results: Results) -> Figure:
         return empty(caption, "No grade is known, and too few patients have any ET.")
     kinds = {kind: [group for group in groups if group.kind == kind] for kind in KINDS}
     kinds = {kind: of for kind, of in kinds.items() if of}
-    handles = _handles(results.rows, drawn)
-    legend = 0.15 * -(-len(handles) // 4) + 0.05
-    canvas = Canvas(PAGE, 1.75 * len(frames) + 0.4 + legend, caption)
-    drawing = canvas.arrange(spare=legend)
+    keys = keys_of(results.rows, drawn)
+    canvas = Canvas(PAGE, 1.75 * len(frames) + 0.4 + keys_height(keys), caption)
+    drawing = canvas.arrange(spare=keys_height(keys))
     widths = [len(of) for of in kinds.values()]
     axes = drawing.subplots(
         len(frames), len(kinds), squeeze=False, sharex="col", sharey="row", width_ratios=widths
@@ -69,9 +68,7 @@ def figure(results: Results) -> Figure:
     for ax, (kind, of) in zip(axes[0], kinds.items(), strict=True):
         ax.set_title(KINDS[kind], loc="left", weight="bold")
         ax.set_xticks(range(len(of)), [_broken(group, letters) for group in of])
-    drawing.legend(handles=handles, loc="lower center", ncols=4, handlelength=1,
-                   columnspacing=1.2, borderpad=0, borderaxespad=0,
-                   bbox_to_anchor=(0.5, canvas.bottom / canvas.height))  # fmt: skip
+    draw_keys(canvas, keys)
     return finish(drawing)
 
 
@@ -107,17 +104,6 @@ def _draw(
     ax.set_xlim(-0.5, len(groups) - 0.5)
     ax.tick_params(axis="x", length=0)
     ax.grid(axis="y")
-
-
-def _handles(rows: Sequence[Row], drawn: set[str]) -> list[Line2D]:
-    """Return a key per synthesis, whose segmentor looks the same, and per segmentor alone."""
-    style, keys = styles(rows), {run.partition("+")[0] for run in drawn}
-    return [
-        Line2D([], [], **style[row.run].points, markersize=4, markeredgecolor="black",
-               markeredgewidth=0.3, label=row.title)
-        for row in in_order(rows)
-        if row.run in keys
-    ]  # fmt: skip
 
 
 def _broken(group: Subgroup, letters: int) -> str:

@@ -79,7 +79,7 @@ def figure(results: Results) -> Figure:
             _dots(axes[1, number], of, name, results.protocol, named=number == 0)
     finish(canvas.figure)
     for ax, segmentor in zip(axes[0], names, strict=True):
-        label_runs(ax, points[segmentor], {}, results.rows)
+        label_runs(ax, points[segmentor], {}, {row.run: row.title for row in results.rows})
     return canvas.figure
 
 
