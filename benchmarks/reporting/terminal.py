@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tabulate import tabulate
 
-from benchmarks.reporting.marks import ARROWS, INTERVAL, PUBLISHED
+from benchmarks.reporting.marks import ARROWS, INTERVAL, PUBLISHED, wrapped
 
 NARROWEST = 40  # columns; a narrower terminal breaks lines by itself
 LABEL = 30  # letters of a row's label
@@ -44,7 +44,7 @@ def table(sheet: Mapping, columns: int) -> str:
     parts = [textwrap.fill(sheet["title"], columns)]
     for block in sheet["blocks"]:
         heads = [f"{one['title']} {ARROWS[one['better']]}".rstrip() for one in block["columns"]]
-        lines = [line for row in block["rows"] for line in _lines(row)]
+        lines = list(_lines(block["rows"], len(heads)))
         parts.append(textwrap.fill(block["heading"], columns))
         parts += _grids(heads, lines, columns)
     if sheet["notes"]:
@@ -83,8 +83,20 @@ def headline(sheet: Mapping, columns: int) -> str:
     return f"{title}\n\n{grids}\n{textwrap.fill(sheet['notes'][0], columns)}"
 
 
-def _lines(row: Mapping) -> Iterator[list[str]]:
-    """The printed lines of a row: published numbers and intervals get a line of their own."""
+def _lines(rows: Sequence[Mapping], columns: int) -> Iterator[list[str]]:
+    """The printed lines of rows: published numbers and intervals get a line of their own.
+
+    So does the name of a group, above its first row.
+    """
+    group = ""
+    for row in rows:
+        if row["group"] != group:
+            group = row["group"]
+            yield [group, *[""] * columns]
+        yield from _lines_of(row)
+
+
+def _lines_of(row: Mapping) -> Iterator[list[str]]:
     label = textwrap.shorten(row["label"], LABEL, placeholder="…")
     below = {
         PUBLISHED: [cell["published_text"] for cell in row["cells"]],
@@ -104,10 +116,15 @@ def _grids(
 ) -> list[str]:
     """Return the columns as grids that each fit, all with the rows' labels.
 
+    Heads are broken where one grid would be too wide with whole ones.
     `left` is the column whose texts are aligned to the left.
     """
-    widest = zip(["", *(f"{head}  " for head in heads)], *lines, strict=True)  # as tabulate pads
-    sizes = [max(map(len, column)) for column in widest]
+    cells = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    sizes = _sizes(heads, cells)
+    if sum(sizes) + 2 * len(heads) > columns:
+        pairs = zip(heads, cells[1:], strict=True)
+        heads = ["\n".join(wrapped(head, size)) for head, size in pairs]
+        sizes = _sizes(heads, cells)
     parts: list[list[int]] = [[]]
     used = sizes[0]
     for place, size in enumerate(sizes[1:], start=1):
@@ -131,6 +148,12 @@ def _grids(
             )
         )
     return grids
+
+
+def _sizes(heads: Sequence[str], cells: Sequence[int]) -> list[int]:
+    """Return the width of each column, of the rows' labels first, as tabulate pads them."""
+    widths = [0, *(2 + max(map(len, head.splitlines()), default=0) for head in heads)]
+    return [*map(max, cells, widths)]
 
 
 def _note(note: str, columns: int) -> str:
