@@ -1,8 +1,8 @@
 """The settings of a benchmark file: the one definition of every key, its range and its meaning.
 
 `results` holds everything that affects a number in a table, `speed` everything that affects none,
-`page` what the page shows in pictures. Changing `speed` reruns nothing, changing `page` rewrites the
-page alone.
+`page` what the page shows in pictures. Changing `speed` reruns nothing, changing `page` rewrites
+the page alone.
 """
 
 import re

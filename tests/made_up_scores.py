@@ -132,7 +132,9 @@ def check_latex(text: str, tables: int) -> None:
         r"\\begin\{tabularx\}\{\\linewidth\}\{([^\n]*)\}\n(.*?)\\end\{tabularx\}", text, re.DOTALL
     ):
         columns = re.findall("[Xrl]", re.sub(r"\\[a-z]+", "", form))
-        rows = [line for line in body.splitlines() if line.endswith(r" \\")]
+        lines = [line for line in body.splitlines() if line.endswith(r" \\")]
+        groups = [line for line in lines if line.startswith(rf"\multicolumn{{{len(columns)}}}")]
+        rows = [line for line in lines if line not in groups]
         for row in rows:
             cells = len(re.findall(r"(?<!\\)&", row)) + 1 + row.count(r"\multicolumn{2}")
             assert cells == len(columns), row

@@ -94,7 +94,7 @@ def test_scores_that_are_there_anyway_are_shown_under_their_convention():
     assert means == {"strict": 0.9, "paper": 0.8, "et": 0.3}
     overlap = table[(table.metric == "dice") & (table.region == "wt") & (table.run == "a")]
     means = dict(zip(overlap.convention, overlap["mean"], strict=True))
-    assert means == {"strict": 0.5, "all_components": 0.4, "brats": 0.6}
+    assert means == {"strict": 0.5, "all_components": 0.4, "every_value": 0.5, "brats": 0.6}
 
 
 @pytest.fixture
@@ -165,8 +165,9 @@ def test_the_csv_is_long_and_has_all(swapped, written, tmp_path):
     written(swapped)
     rows = pd.read_csv(tmp_path / "table7_conventions.csv")
     assert not rows.duplicated(["metric", "region", "convention", "run"]).any()
-    assert set(rows["cohort"]) == {COHORT}
-    assert len(rows) == 3 * len(ROWS)
+    assert set(rows["cohort"]) == {"made-up cohort"}
+    assert len(rows) == 4 * len(ROWS)
+    assert set(rows.loc[rows["alike"], "convention"]) == {"every_value"}
 
 
 def test_json_cells_hold_mean_n_and_the_first(swapped, written):

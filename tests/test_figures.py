@@ -893,7 +893,7 @@ def test_conventions_show_ranks_as_colours_and_means_as_numbers():
     ranks = np.ma.filled(image.get_array().astype(float), np.nan)
     np.testing.assert_array_equal(ranks, [[1, 3, 1], [2, 2, 1], [3, 1, 1], [4, np.nan, 4]])
     written = [text.get_text() for text in ax.texts]
-    assert written[:3] == ["0.800", "0.100", "0.400"]
+    assert written[:3] == ["0.80", "0.10", "0.40"]
     assert written[-3:-1] == ["1.00", "-1.00"], "tau"
     lines = [text.get_text() for text in ax.get_yticklabels()]
     assert lines == ["Method 0", "Method 1", "Method 2", "Method 3", "tau"]

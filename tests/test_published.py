@@ -132,6 +132,10 @@ def misspell(content):
             "a row without a run must be `quoted: true`",
         ),
         (
+            lambda content: rows(content, "table3_segmentation")[1].pop("t1ce"),
+            "write `t1ce` in each row of a table, or in none",
+        ),
+        (
             lambda content: rows(content, "table2_synthesis")[0].update(run="CycleGAN"),
             "rows.0.run`: found 'CycleGAN'. String should match pattern",
         ),

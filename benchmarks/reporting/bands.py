@@ -1,8 +1,10 @@
 """Reference bands: where the numbers of a new seed should be, given those of other seeds.
 
-A number is the mean over patients of one seed's scores, as Tables I to III have it: each run, their
-metrics, each protocol of `benchmarks/protocols` and its regions. Patients that have no value do not
-count; scans are averaged within a subject, folds and repeats within a seed.
+A number is the mean over patients of one seed's scores, for each run, the metrics of Tables I to
+III, each protocol of `benchmarks/protocols` and its regions. Scores count as they are, with 0 for
+an invented region and the fixed length for a missed one, other than in tables (see
+`denominators`): a number then moves with whatever a row gets wrong. Patients that have no value do
+not count; scans are averaged within a subject, folds and repeats within a seed.
 
 Band
 ----

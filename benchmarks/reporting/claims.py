@@ -13,6 +13,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from benchmarks.reporting.denominators import selective
 from benchmarks.reporting.formatting import number, title
 from benchmarks.reporting.measures import (
     COMPLETE,
@@ -20,15 +21,16 @@ from benchmarks.reporting.measures import (
     best,
     columns_of,
     lines_of,
-    postprocessing_of,
     ranked,
     replicate_values,
+    shown,
 )
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Line
 from benchmarks.reporting.scores import REPLICATE
 from benchmarks.reporting.utilities import DICE, UTILITIES, frozen_lines
 from benchmarks.scoring.metric import read_metrics
+from benchmarks.scoring.protocol import load_protocol
 from benchmarks.scoring.statistics import (
     ALPHA,
     MEANINGFUL,
@@ -132,19 +134,14 @@ def compared_columns(results: Results) -> tuple[Compared, ...]:
 def _columns(
     results: Results, task: str, utility: str, lines: Sequence[Line]
 ) -> Iterator[Compared]:
-    protocol, scores = results.protocol, results.scores
-    scores = scores[(scores["task"] == task) & (scores["protocol"] == protocol)]
+    protocol = results.protocol
+    scores = shown(results.scores, task, protocol)
     scored = set(zip(scores["metric"], scores["region"], strict=True))
     wanted = [column for column in MAIN[task] if column in scored]
-    shown = wanted or columns_of(results.published.table(COMPLETE[task]), protocol)
+    columns = wanted or columns_of(results.published.table(COMPLETE[task]), protocol)
     trained = frozenset(row.run for row in results.rows if row.kind != "control")
-    for metric, region in shown:
-        after = postprocessing_of(read_metrics()[metric], protocol)
-        of = scores[
-            (scores["metric"] == metric)
-            & (scores["region"] == region)
-            & (scores["postprocessing"] == after)
-        ]
+    for metric, region in columns:
+        of = scores[(scores["metric"] == metric) & (scores["region"] == region)]
         if of["value"].isna().all():
             continue
         values, splits = replicate_values(of, "run")
@@ -284,10 +281,9 @@ def references(results: Results, column: Compared) -> dict[str, str]:
 def variation(results: Results) -> pd.DataFrame:
     """Return one row per column and row of `Compared.lines`; columns are `VARIATION`.
 
-    `mean` is over the `n` patients with a value. `best` marks the best method of those with the
-    most patients. The spreads are the standard deviations of `Components`. `rank_low`, `rank_high`
-    and `first` are as in `Ranks`, over the methods with the most patients. The result is shared, so
-    do not write to it.
+    `mean` is over the `n` patients with a value. `best` marks the best method of those that are
+    `ranked`. The spreads are the standard deviations of `Components`. `rank_low`, `rank_high` and
+    `first` are as in `Ranks`, over the ranked methods. The result is shared, so do not write to it.
     """
     frames = [_varied(column) for column in compared_columns(results)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=VARIATION)
@@ -312,7 +308,9 @@ def _varied(column: Compared) -> pd.DataFrame:
             | dict(zip(SPREADS, astuple(variance_components(values, column.splits)), strict=True))
         )
     rows = pd.DataFrame(records).assign(**{key: getattr(column, key) for key in _COLUMN})
-    order = ranked(rows["role"], rows["n"], rows["mean"])
+    chosen = column.metric in selective(load_protocol(column.protocol))
+    scored = rows[rows["run"].isin(column.counts)]
+    order = ranked(scored["role"], scored["n"], scored["mean"], chosen)
     first = order.index[order == best(order, column.metric)][:1]
     rows["best"] = rows.index.isin(first)
     rows[["rank_low", "rank_high", "first"]] = np.nan

@@ -5,7 +5,7 @@ training a condition does not change are trained once, and shared.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -14,12 +14,11 @@ import pandas as pd
 from benchmarks.reporting.measures import (
     Column,
     measure_columns,
-    postprocessing_of,
     replicate_values,
+    scores_of,
 )
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Row, in_order, lined
-from benchmarks.scoring.metric import read_metrics
 from benchmarks.scoring.protocol import load_protocol
 from benchmarks.scoring.statistics import Comparison, compare
 
@@ -43,7 +42,8 @@ _NAMED = ["condition", "utility", "row", "shared"]
 _LED = ["condition", "utility", "metric", "region"]
 _CELL = [
     "line", "label", "run", "role", "status", "seeds", "repeats", "folds", "patients", "metric",
-    "region", "mean", "low", "high", "n", "undefined", "one_empty",
+    "region", "mean", "low", "high", "eligible", "n", "undefined", "one_empty", "where_found",
+    "selective",
 ]  # fmt: skip
 
 
@@ -166,9 +166,7 @@ def _scored(results: Results, utility: str) -> list[Column]:
 
 def _values(results: Results, metric: str, region: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return (replicates, subjects) values by run under all conditions, and their splits."""
-    scores, after = all_scores(results), postprocessing_of(read_metrics()[metric], results.protocol)
-    here = (scores["protocol"] == results.protocol) & (scores["postprocessing"] == after)
-    of = scores[here & (scores["metric"] == metric) & (scores["region"] == region)]
+    of = scores_of(replace(results, scores=all_scores(results)), metric, region, results.protocol)
     if of.empty:
         return {}, np.empty(0, int)
     values, splits = replicate_values(of, "run")

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from benchmarks.reporting.denominators import averaged
 from benchmarks.reporting.formatting import title
 from benchmarks.reporting.marks import ARROWS
 from benchmarks.reporting.results import Results
@@ -12,6 +13,7 @@ from benchmarks.reporting.rows import in_order, lined
 from benchmarks.reporting.scores import subject_values
 from benchmarks.scoring.conventions import BASE, Convention
 from benchmarks.scoring.metric import read_metrics
+from benchmarks.scoring.protocol import load_protocol
 
 # The metrics that are compared, each with its region under the base.
 PANELS = (
@@ -23,7 +25,7 @@ PANELS = (
 _DIGITS = 9  # decimals to which two means count as equal
 _COLUMNS = [
     "metric", "region", "convention", "title", "label", "run", "role", "status", "patients",
-    "mean", "n", "rank", "tau",
+    "mean", "n", "rank", "tau", "alike",
 ]  # fmt: skip
 
 
@@ -31,17 +33,19 @@ _COLUMNS = [
 def convention_table(results: Results) -> pd.DataFrame:
     """Return one row per panel, convention and run: the run's mean under the convention.
 
+    A mean is of the patients that tables average (see `denominators`), or of all with a value where
+    the convention says `patients: all`.
     `region` is that of the panel; the convention may use another. `n` counts the patients of the
     `mean`, `patients` those scored. `rank` is the place among all methods that have a mean, 1 is
     best, equal ones share the better. `tau` is Kendall's tau-b of the methods' order with that
     under the base (of those with a mean under both), NaN where fewer than two have one or all are
-    alike. Conventions without scores of a task are left out. The result is shared: do not write to
-    it.
+    equal. `alike` is whether every run has the numbers of the base. Conventions without scores of a
+    task are left out. The result is shared: do not write to it.
     """
     frames = [frame for panel in PANELS if len(frame := _panel(results, *panel))]
-    return (
-        pd.concat(frames, ignore_index=True)[_COLUMNS] if frames else pd.DataFrame(columns=_COLUMNS)
-    )
+    if not frames:
+        return pd.DataFrame(columns=_COLUMNS).astype({"alike": bool})
+    return pd.concat(frames, ignore_index=True)[_COLUMNS]
 
 
 def heading(metric: str, region: str) -> str:
@@ -80,7 +84,18 @@ def _panel(results: Results, metric: str, region: str) -> pd.DataFrame:
     together = pd.concat(frames, ignore_index=True)
     base = frames[0]["rank"] if frames[0]["convention"].eq(BASE).all() else None
     taus = [np.nan if base is None else _tau(base, frame["rank"]) for frame in frames]
-    return together.assign(metric=metric, region=region, tau=np.repeat(taus, len(lines)))
+    alike = [frame is not frames[0] and _alike(frame, frames[0]) for frame in frames]
+    return together.assign(
+        metric=metric,
+        region=region,
+        tau=np.repeat(taus, len(lines)),
+        alike=np.repeat(alike, len(lines)),
+    )
+
+
+def _alike(frame: pd.DataFrame, other: pd.DataFrame) -> bool:
+    same = np.allclose(frame["mean"], other["mean"], rtol=0, atol=10**-_DIGITS, equal_nan=True)
+    return bool(same and (frame["n"] == other["n"]).all())
 
 
 def _values(
@@ -93,9 +108,16 @@ def _values(
         "metric": metric,
         "postprocessing": read_metrics()[metric].postprocessing,
     }
+    everyone = False
     if convention and convention.select:
-        chosen |= {key: value for key, value in convention.select if value}
-    return scores[(scores[list(chosen)] == pd.Series(chosen)).all(axis=1)]
+        selected = {key: value for key, value in convention.select if value}
+        everyone = selected.pop("patients", "") == "all"
+        chosen |= selected
+    of = scores[(scores[list(chosen)] == pd.Series(chosen)).all(axis=1)]
+    if everyone:
+        return of
+    changed = convention and convention.change is not None
+    return averaged(of, convention.protocol() if changed else load_protocol(chosen["protocol"]))
 
 
 def _column(

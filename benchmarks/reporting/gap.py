@@ -3,7 +3,7 @@
 The gap is the mean Dice of the segmentor on the real T1ce (the ceiling) minus that of the segmentor
 on T1, T2 and FLAIR alone (no T1ce). All rows are measured on the same patients: those who have the
 region in the truth, where every prediction has a Dice. What is predicted where there is no
-enhancing tumour is invented, and counted apart.
+enhancing tumour is invented, and counted apart (see `denominators`).
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,10 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from benchmarks.reporting.measures import replicate_values, scores_of
+from benchmarks.reporting.measures import invented_of, replicate_values, scores_of
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import Row
-from benchmarks.reporting.subgroups import true_volumes
 from benchmarks.reporting.utilities import UTILITIES, judged, segmentors
-from benchmarks.scoring.protocol import load_protocol
 from benchmarks.scoring.statistics import (
     Comparison,
     Share,
@@ -36,7 +34,7 @@ SHARES = [
     "segmentor", "utility", "region", "label", "run", "role", "status", "n", "mean", "mean_low",
     "mean_high", *Share.__dataclass_fields__,
 ]  # fmt: skip
-INVENTED = ["run", "invented_in", "without", "ml"]
+INVENTED = ["run", "without", "invented", "invented_ml"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +90,7 @@ def gaps(results: Results) -> tuple[Gap, ...]:
 
 def _dice(results: Results, region: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return by run the Dice of the patients who have the region, and the replicates' splits."""
-    of = true_volumes(results, region)
     scores = scores_of(results.whole, "dice", region, results.protocol)
-    scores = scores[scores["subject"].isin(of.index[of > 0])]
     if scores.empty:
         return {}, np.empty(0, int)
     by_run, splits = replicate_values(scores, "run")
@@ -142,28 +138,12 @@ def _rows(results: Results, gap: Gap, utility: str) -> Iterator[tuple[Row, str]]
 
 @lru_cache(maxsize=8)
 def invented(results: Results) -> pd.DataFrame:
-    """Return one row per run that segments; columns are `INVENTED`.
+    """Return one row per run that segments, the enhancing tumour that it invents.
 
-    `invented_in` counts those of the patients `without` enhancing tumour for whom some is predicted
-    in any training, `ml` is its mean volume over all of them. It is empty where every test patient
-    has some, or the protocol does not measure volumes. The result is shared: do not write to it.
+    Columns are `INVENTED` (see `denominators.invented`). It is empty where every test patient has
+    some. The result is shared: do not write to it.
     """
-    of = true_volumes(results, "et")
-    without = of.index[of == 0]
-    rules = load_protocol(results.protocol).segmentation
-    if not len(without) or "volume_difference" not in rules.metrics:
-        return pd.DataFrame(columns=INVENTED)
-    # Where the truth is empty, the difference of the volumes is the volume of the prediction.
-    scores = scores_of(results.whole, "volume_difference", "et", results.protocol)
-    scores = scores[scores["subject"].isin(without)]
-    means = scores.groupby(["run", "subject"])["value"].mean()
-    by_run = means.groupby("run")
-    found = {
-        "invented_in": by_run.agg(lambda of: int((of > 0).sum())),
-        "without": by_run.count(),
-        "ml": by_run.mean(),
-    }
-    return pd.DataFrame(found).rename_axis("run").reset_index()[INVENTED]
+    return invented_of(results.whole, "et", results.protocol).reset_index()[INVENTED]
 
 
 def share_text(share: float) -> str:

@@ -3,25 +3,31 @@ r"""Tables in LaTeX for `article` in one and in two columns, at 10 points.
 They need `booktabs`, `tabularx` and `threeparttable`. LaTeX need not be installed where they are
 written, so widths are estimated, from above. The first column takes what the others leave of the
 line, and breaks. A table that is too wide in small print goes over both columns (`table*`), and is
-cut into several if it is too wide for those.
+cut into several if it is too wide for those, or too high for a page. Notes for which a page has no
+room stand below, as text.
 """
 
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
 from benchmarks.reporting.latex import escape
+from benchmarks.reporting.marks import wrapped
 
 PACKAGES = ("booktabs", "tabularx", "threeparttable")
 
 _SIZES = {"small": 9.0, "footnotesize": 8.0, "scriptsize": 7.0}  # points by command
 # Points of the narrowest line that each environment may have, and the sizes that it tries.
 _LINES = {"table": (229.0, ("small", "footnotesize")), "table*": (345.0, tuple(_SIZES))}
+_LEADING = {"small": 11.0, "footnotesize": 9.5, "scriptsize": 8.0}  # points from line to line
+_PAGE = 530.0  # points of a page that a table may be high
+_CAPTION, _NOTE = (10.0, 12.0), (8.0, 9.5)  # points of a letter and from line to line
+_RULES = 40.0  # points of the rules and the space around caption and notes
 _GAP = 3  # points on either side of a column
 _LABEL = 13  # letters of the first column that are not broken
+_WORDS = 0.85  # of the width that letters have from above, that of words
 _TEXT = 16  # letters from which a cell breaks
 
 # A number with its marks, e.g. `0.432* [10] {3}`.
@@ -30,6 +36,7 @@ _NUMBER = re.compile(r"([+-]?[\d,]+(?:\.\d+)?)((?:\*| ?\[\d+\]| ?\{\d+\}| ?\([\d
 _MINUS = re.compile(r"(?<![\w.)-])-(?=[\d$])")
 
 Text = tuple[str, bool]  # a cell as printed, and whether it is bold
+Line = tuple[str, Sequence[Text]]  # its name and its cells, without which it names a group
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class _Column:
         """The head, broken so that it is not wider than the cells."""
         printed = [*self._texts, *(found[1] for found in self.numbers if found)]
         widest = max(map(len, printed), default=0)
-        return textwrap.wrap(self.head, max(widest, *map(len, [*self.head.split(), ""]))) or [""]
+        return wrapped(self.head, widest) or [""]
 
     @cached_property
     def width(self) -> float:
@@ -111,27 +118,101 @@ def table(
     label: str,
     caption: str,
     heads: Sequence[str],
-    lines: Sequence[tuple[str, Sequence[Text]]],
+    lines: Sequence[Line],
     notes: Sequence[str],
 ) -> str:
-    """Return a table, or several if it is too wide, whose labels then end in their number."""
+    """Return a table, or several if it is too wide or too high; labels then end in their number."""
+    rows = [(name, cells) for name, cells in lines if cells]
     columns = [
-        _Column(head, [cells[place] for _, cells in lines]) for place, head in enumerate(heads)
+        _Column(head, [cells[place] for _, cells in rows]) for place, head in enumerate(heads)
     ]
-    names = [name for name, _ in lines]
-    environment, size, starts = _layout(names, columns)
-    parts = [columns[start:end] for start, end in pairwise([*starts, len(columns)])]
-    return "\n".join(
+    environment, size, starts = _layout([name for name, _ in rows], columns)
+    width = _LINES[environment][0]
+    # The word that each part but one adds to the caption may begin a line.
+    room = _PAGE - _RULES - _points(caption, width, *_CAPTION) - _CAPTION[1]
+    parts = [
+        (page, part)
+        for part in (columns[start:end] for start, end in pairwise([*starts, len(columns)]))
+        for page in _pages(lines, part, width, size, room)
+    ]
+    below = sum(_points(note, width, *_NOTE) for note in notes)
+    fits = sum(_heights(lines, parts[-1][1], width, size)[parts[-1][0]]) + below <= room
+    floats = [
         _floating(
             environment,
             size,
             label if number == 1 else f"{label}-{number}",
             caption if len(parts) == 1 else f"{caption} Part {number} of {len(parts)}.",
-            _grid(names, part),
-            notes if number == len(parts) else [],
+            _grid(lines, part, page),
+            notes if fits and number == len(parts) else [],
         )
-        for number, part in enumerate(parts, start=1)
-    )
+        for number, (page, part) in enumerate(parts, start=1)
+    ]
+    return "\n".join([*floats, *([] if fits else _as_text(label, notes))])
+
+
+def _pages(
+    lines: Sequence[Line], columns: Sequence[_Column], width: float, size: str, room: float
+) -> list[slice]:
+    """Return the lines of each page, which have about as many each."""
+    heads = max((len(column.lines) for column in columns), default=1)
+    heights, room = _heights(lines, columns, width, size), room - heads * _LEADING[size]
+    starts = _starts(lines, heights, room)
+    even = _starts(lines, heights, 1.1 * sum(heights) / len(starts))
+    if len(even) == len(starts):
+        starts = even
+    return [slice(*ends) for ends in pairwise([*starts, len(lines)])]
+
+
+def _starts(lines: Sequence[Line], heights: Sequence[float], room: float) -> list[int]:
+    """Return the first line of each page; one with a name in brackets belongs to that above it."""
+    starts = [0]
+    for place in range(1, len(lines)):
+        end = place + 1
+        while end < len(lines) and (lines[end][0].startswith("(") or not lines[end - 1][1]):
+            end += 1
+        begins = not lines[place][0].startswith("(") and lines[place - 1][1]
+        if begins and sum(heights[starts[-1] : end]) > room:
+            starts.append(place)
+    return starts
+
+
+def _heights(
+    lines: Sequence[Line], columns: Sequence[_Column], width: float, size: str
+) -> list[float]:
+    """Return the points that each line is high, from above."""
+    breaking = [place for place, column in enumerate(columns) if column.breaks]
+    fixed = sum(column.width for column in columns if not column.breaks) * _SIZES[size]
+    each = (width - fixed - 2 * _GAP * len(columns)) / (1 + len(breaking))
+    texts = iter(zip(*(column.cells for column in columns), strict=True))
+    heights = []
+    for name, cells in lines:
+        row = next(texts) if cells else ()
+        broken = [name, *(row[place][0] for place in breaking if row)]
+        room = each if cells else width
+        heights.append(max(_points(one, room, _SIZES[size], _LEADING[size]) for one in broken))
+    return heights
+
+
+def _points(text: str, width: float, size: float, leading: float) -> float:
+    """Return the points that a text is high in lines of a width."""
+    used, count = 0.0, 1
+    for word in text.split():
+        more = _WORDS * _ems(f"{word} ") * size
+        if used and used + more > width:
+            used, count = 0.0, count + 1
+        used += more
+    return count * leading
+
+
+def _as_text(label: str, notes: Sequence[str]) -> list[str]:
+    return [
+        r"\begingroup\footnotesize",
+        rf"\noindent Notes to Table~\ref{{{label}}}:\par",
+        *(rf"\noindent {escape(note)}\par" for note in notes),
+        r"\endgroup",
+        "",
+    ]
 
 
 def _layout(names: Sequence[str], columns: Sequence[_Column]) -> tuple[str, str, list[int]]:
@@ -162,15 +243,22 @@ def _needed(label: float, columns: Sequence[_Column], size: float) -> float:
     return (fixed + len(broken) * max(broken)) * size + 2 * _GAP * len(columns)
 
 
-def _grid(names: Sequence[str], columns: Sequence[_Column]) -> list[str]:
-    rows = zip(*(column.printed() for column in columns), strict=True)
+def _grid(lines: Sequence[Line], columns: Sequence[_Column], page: slice) -> list[str]:
+    printed = zip(*(column.printed() for column in columns), strict=True)
+    across = 1 + sum(1 + column.marked for column in columns)
     form = "".join(column.form for column in columns)
+    rows = [
+        _row(escape(name), next(printed))
+        if cells
+        else rf"\multicolumn{{{across}}}{{@{{}}l@{{}}}}{{\textit{{{escape(name)}}}}} \\"
+        for name, cells in lines
+    ]
     return [
         rf"\begin{{tabularx}}{{\linewidth}}{{@{{}}>{{\raggedright\arraybackslash}}X{form}@{{}}}}",
         r"\toprule",
         _row("", [column.heading() for column in columns]),
         r"\midrule",
-        *(_row(escape(name), row) for name, row in zip(names, rows, strict=True)),
+        *rows[page],
         r"\bottomrule",
         r"\end{tabularx}",
     ]

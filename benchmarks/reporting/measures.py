@@ -13,9 +13,18 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from benchmarks.reporting.denominators import (
+    VOLUME,
+    averaged,
+    invented,
+    lacking,
+    of_the_same,
+    selective,
+    where_found,
+)
 from benchmarks.reporting.published import Table
 from benchmarks.reporting.results import Results
-from benchmarks.reporting.rows import Line, line_up, refuse_unknown_runs
+from benchmarks.reporting.rows import GROUPS, Line, line_up, refuse_unknown_runs
 from benchmarks.reporting.scores import REPLICATE, subject_values
 from benchmarks.scoring.metric import Metric, read_metrics
 from benchmarks.scoring.protocol import load_protocol
@@ -39,6 +48,7 @@ TEST = (
     "two-sided Wilcoxon signed-rank test over the patients that both have, or t test over patients "
     "and trainings where there are several trainings, Holm-corrected for the rows of the column"
 )
+NOTHING_INVENTED = {"without": 0, "invented": 0, "invented_ml": np.nan}
 ONE_SEED = "One seed: it does not cover another training of the same method."
 
 _TRAININGS = ["seeds", "repeats", "folds"]
@@ -49,16 +59,14 @@ Column = tuple[str, str]  # (metric, region)
 def columns_of(printed: Table, protocol: str) -> list[Column]:
     """Return the (metric, region) that a table of the paper shows under a protocol.
 
-    They are of the paper's metrics, or of the protocol's own where it lacks one of these; under the
-    protocol `paper` in the paper's order.
+    They are of the paper's metrics, or of the protocol's own where it lacks one of these, region by
+    region in the paper's order.
     """
     rules = getattr(load_protocol(protocol), printed.task)
     metrics = printed.metrics if set(printed.metrics) <= set(rules.metrics) else rules.metrics
-    columns = [(metric, region) for metric in metrics for region in rules.regions]
-    if protocol == "paper":
-        order = [*printed.rows[0].numbers()]
-        columns.sort(key=lambda column: order.index(column) if column in order else len(order))
-    return columns
+    first = [region for region in printed.regions if region in rules.regions]
+    regions = dict.fromkeys([*first, *rules.regions])
+    return [(metric, region) for region in regions for metric in metrics]
 
 
 def postprocessing_of(metric: Metric, protocol: str) -> str:
@@ -101,23 +109,32 @@ def measure_columns(
 
     Of each `metric` and `region` (see `postprocessing_of`) it has our `mean` over patients, its
     95 % interval from `low` to `high`, the `published` number (in the protocol `paper` only), and
-    how many patients the mean is of (`n`), how many have no value (`undefined`), and how many have
-    one by rule since the reference or the prediction is empty (`one_empty`). `seeds`, `repeats`,
-    `folds` and `patients` count those of the run's scores; of a benchmark without repeats or folds
-    they are 1.
+    how many patients the mean may be of (`eligible`, see `denominators`), is of (`n`), how many of
+    those scored have no value (`undefined`), and how many have one by rule since the reference or
+    the prediction is empty (`one_empty`). `where_found` and `selective` are whether the metric is
+    (see `denominators`); beside Dice, `without`, `invented` and `invented_ml` are what is predicted
+    in patients who lack the region, if the mean is not of them. `seeds`, `repeats`, `folds` and
+    `patients` count those of the run's scores; of a benchmark without repeats or folds they are 1.
 
-    The `best` method is the one with the best mean among those whose mean is of the most patients.
-    All other rows, floors and ceilings too, are compared with it (see `Comparison`): `pairs`,
+    The `best` method is the one with the best mean of those that are `ranked`. All other rows,
+    floors and ceilings too, are compared with it (see `Comparison`): `pairs`,
     `trainings`, `difference`, its interval from `difference_low` to `difference_high`, `effect`,
     and `p`, corrected for the number of rows in the column. Where `too_few` pairs of one training
     cannot bring the corrected p below 0.05, p is NaN. `beats` and `false_claim` are of the row
     against the best, `beats` being the probability that the row is the better one. `rank_low`,
     `rank_high` and `first` say how stable the order of the methods is (see `Ranks`).
     """
-    scores = _shown(results.scores, task, protocol)
+    scores, rules = shown(results.scores, task, protocol), load_protocol(protocol)
     cell = ["run", "metric", "region"]
     values, splits = replicate_values(scores, *cell)
     scored = scores.groupby(cell)["subject"].nunique()
+    eligible = scores[~lacking(scores, rules)].groupby(cell)["subject"].nunique()
+    lack = scored.sub(eligible, fill_value=0)
+    made_up = {
+        region: invented_of(results, region, protocol).to_dict("index")
+        for metric, region in columns
+        if metric == "dice"
+    }
     by_rule = scores[scores["note"].isin(ONE_EMPTY) & scores["value"].notna()]
     one_empty = by_rule.groupby(cell)["subject"].nunique()
     counts = scores.groupby("run")[[*REPLICATE, "subject"]].nunique()
@@ -132,12 +149,14 @@ def measure_columns(
             means = patient_means(values[key]) if key in values else np.empty(0)
             n = int((~np.isnan(means)).sum())
             low, high = mean_interval(values[key], splits) if n else (np.nan, np.nan)
+            others = made_up.get(column[1], {}) if column[0] == "dice" else {}
             records.append(
                 {
                     "line": place,
                     "label": line.label,
                     "run": line.run,
                     "role": line.role,
+                    "group": GROUPS[line.group],
                     "in_paper": line.printed is not None,
                     "status": line.status(measured=patients > 0),
                     "seeds": seeds,
@@ -148,9 +167,13 @@ def measure_columns(
                     "region": column[1],
                     "mean": float(np.nanmean(means)) if n else np.nan,
                     "published": published.get(column, np.nan),
+                    "eligible": patients - int(lack.get(key, 0)),
                     "n": n,
-                    "undefined": int(scored.get(key, 0)) - n,
+                    "undefined": int(eligible.get(key, 0)) - n,
                     "one_empty": int(one_empty.get(key, 0)),
+                    "where_found": column[0] in where_found(rules),
+                    "selective": column[0] in selective(rules),
+                    **(NOTHING_INVENTED | others.get(line.run, {})),
                     "low": low,
                     "high": high,
                 }
@@ -181,10 +204,11 @@ def by_patient(results: Results, metric: str, region: str, protocol: str) -> pd.
     """Return (patients, runs) values of a metric, the runs in the order of the results' rows.
 
     A value is the mean over the replicates that have one, NaN if none has. Patients are scans here,
-    for pictures; `by_subject` has what is averaged.
+    for pictures, and values as the protocol scores them: `by_subject` has what is averaged.
     """
-    values = scores_of(results, metric, region, protocol)
-    return _wide(results, values.groupby(["run", "patient"])["value"].mean())
+    scores = _scored(results.scores, read_metrics()[metric].task, protocol)
+    values = _of(scores, metric, region).groupby(["run", "patient"])["value"].mean()
+    return _wide(results, values)
 
 
 def by_subject(results: Results, metric: str, region: str, protocol: str) -> pd.DataFrame:
@@ -208,8 +232,23 @@ def finite_means(
 
 
 def scores_of(results: Results, metric: str, region: str, protocol: str) -> pd.DataFrame:
-    """Return the scores of a metric and region that tables show (see `postprocessing_of`)."""
-    scores = _shown(results.scores, read_metrics()[metric].task, protocol)
+    """Return the scores of a metric and region that means are of (see `shown`)."""
+    return _of(shown(results.scores, read_metrics()[metric].task, protocol), metric, region)
+
+
+def invented_of(results: Results, region: str, protocol: str) -> pd.DataFrame:
+    """Return by run what is predicted in patients who lack a region (see `invented`).
+
+    It is empty where means are of these patients too.
+    """
+    rules = load_protocol(protocol)
+    known = of_the_same(rules) | {VOLUME} if "dice" in of_the_same(rules) else set()
+    measured = [name for name in (VOLUME, "dice") if name in known & {*rules.segmentation.metrics}]
+    scores = _scored(results.scores, "segmentation", protocol)
+    return invented(_of(scores, measured[0] if measured else "", region))
+
+
+def _of(scores: pd.DataFrame, metric: str, region: str) -> pd.DataFrame:
     return scores[(scores["metric"] == metric) & (scores["region"] == region)]
 
 
@@ -220,24 +259,45 @@ def _wide(results: Results, values: pd.Series) -> pd.DataFrame:
     return wide.reindex(columns=runs).astype(float)
 
 
-def _shown(scores: pd.DataFrame, task: str, protocol: str) -> pd.DataFrame:
+def shown(scores: pd.DataFrame, task: str, protocol: str) -> pd.DataFrame:
+    """Return the scores of a task under a protocol, with the values that means are of.
+
+    They are of one post-processing per metric (see `postprocessing_of`), and NaN for patients of
+    whom no mean is (see `denominators`).
+    """
+    return averaged(_scored(scores, task, protocol), load_protocol(protocol))
+
+
+def _scored(scores: pd.DataFrame, task: str, protocol: str) -> pd.DataFrame:
     """The scores of a task under a protocol, each metric's of one post-processing."""
     metrics = [metric for metric in read_metrics().values() if metric.task == task]
-    shown = {metric.name: postprocessing_of(metric, protocol) for metric in metrics}
+    after = {metric.name: postprocessing_of(metric, protocol) for metric in metrics}
     return scores[
         (scores["task"] == task)
         & (scores["protocol"] == protocol)
-        & (scores["postprocessing"] == scores["metric"].map(shown))
+        & (scores["postprocessing"] == scores["metric"].map(after))
     ]
 
 
-def ranked(roles: pd.Series, counts: pd.Series, means: pd.Series) -> pd.Series:
+def ranked(
+    roles: pd.Series, counts: pd.Series, means: pd.Series, selective: bool = False
+) -> pd.Series:
     """Return the means that are ranked: those of the methods whose mean is of the most patients.
 
-    A mean of fewer patients may have been spared the difficult ones.
+    A mean of fewer patients may have been spared the difficult ones. Where a row's own predictions
+    decide how many it is of (`selective`), none is ranked unless all are of equally many.
     """
     methods = roles == "method"
-    return means[methods & (counts == counts[methods].max())].dropna()
+    most = methods & (counts == counts[methods].max())
+    if selective and (most != methods).any():
+        return means.iloc[:0]
+    return means[most].dropna()
+
+
+def ranked_cells(cells: pd.DataFrame) -> pd.Series:
+    """Return the ranked means of a column of `measure_columns`, of the rows scored in it."""
+    scored = cells[cells["n"] + cells["undefined"] > 0]
+    return ranked(scored["role"], scored["n"], scored["mean"], scored["selective"].any())
 
 
 def best(means: pd.Series, metric: str) -> float:
@@ -255,7 +315,7 @@ def _compare(
     }
     metric = column["metric"].iloc[0]
     better = read_metrics()[metric].better
-    order = ranked(column["role"], column["n"], column["mean"])
+    order = ranked_cells(column)
     against = order.index[order == best(order, metric)][:1]
     comparisons = [
         compare(valued[row], valued[against[0]], splits)

@@ -43,13 +43,15 @@ class PublishedRow(_Strict):
     """A row of a table: a label, the run that reproduces it, where it is printed, its numbers.
 
     The numbers of a `quoted` row are those of another paper, of other patients; its run, if it has
-    one, is the suite's reading of that method.
+    one, is the suite's reading of that method. `t1ce` is what it was trained on, in a table that
+    groups its rows by that.
     """
 
     label: str
     run: RunId | None
     quoted: bool
     where: str
+    t1ce: Literal["paired", "unpaired"] = None
     # None without the key alone: a null in the file is refused.
     ssim: Annotated[float, Field(ge=-1, le=1)] = None
     psnr: Annotated[float, Field(gt=0)] = None
@@ -85,12 +87,24 @@ class Table(_Strict):
         columns = [row.numbers().keys() for row in self.rows]
         if not columns[0] or any(other != columns[0] for other in columns):
             raise ValueError("each row has the same numbers: ssim and psnr, dice, or dice and assd")
+        if len({row.t1ce is None for row in self.rows}) > 1:
+            raise ValueError("write `t1ce` in each row of a table, or in none")
         return self
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the rows are grouped by the T1ce that they were trained on."""
+        return self.rows[0].t1ce is not None
 
     @property
     def metrics(self) -> list[str]:
         """The metrics that the table prints, in its order."""
         return list(dict.fromkeys(metric for row in self.rows for metric, _ in row.numbers()))
+
+    @property
+    def regions(self) -> list[str]:
+        """The regions that the table prints, in its order."""
+        return list(dict.fromkeys(region for row in self.rows for _, region in row.numbers()))
 
     @property
     def runs(self) -> list[str]:

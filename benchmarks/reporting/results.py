@@ -49,6 +49,12 @@ class Cohort:
     note: str = ""
 
     @property
+    def name(self) -> str:
+        """The title for the rows of a CSV, which says if the patients are simulated."""
+        known = not self.simulated or "simulated" in self.title.lower()
+        return self.title if known else f"{self.title} (simulated)"
+
+    @property
     def notes(self) -> list[str]:
         """What tables and figures must say of these patients."""
         return [TIME_POINTS] if len(set(self.test.values())) < len(self.test) else []

@@ -9,6 +9,15 @@ from benchmarks.reporting.published import PublishedRow, Table
 
 Role = Literal["floor", "method", "ceiling"]
 ROLES: tuple[Role, ...] = ("floor", "method", "ceiling")  # in the order of tables
+# What stands above the rows of each group of a table that groups them, in this order.
+GROUPS = {
+    "floor": "",
+    "paired": "Paired T1ce for training",
+    "unpaired": "Unpaired T1ce for training",
+    "other": "Other methods",
+    "without": "No T1ce",
+    "ceiling": "Real T1ce",
+}
 REASON = 160  # the most characters of a failure's reason that a table shows
 
 
@@ -81,6 +90,7 @@ class Line:
     run : "" for a quoted line.
     printed : the paper's row, if it has one.
     quoted : whether the line shows nothing but numbers that the paper quotes.
+    group : of `GROUPS`, by the T1ce that it was trained on.
     """
 
     label: str
@@ -89,6 +99,7 @@ class Line:
     failure: str = ""
     printed: PublishedRow | None = None
     quoted: bool = False
+    group: str = "other"
 
     def status(self, measured: bool) -> str:
         """Return why numbers are missing, "" where all exist."""
@@ -107,14 +118,17 @@ def _shortened(reason: str) -> str:
 def line_up(printed: Table, rows: Sequence[Row]) -> list[Line]:
     """Return floors, the paper's rows in the paper's order, other methods, and ceilings.
 
-    Other methods have no line in a table with `others: false`. A row that the paper quotes is like
-    the paper's own rows where the benchmark runs its method.
+    Other methods have no line in a table with `others: false`, and stand below the paper's rows of
+    their group in a table that groups them. A row that the paper quotes is like the paper's own
+    rows where the benchmark runs its method.
     """
     failures = {row.run: row.failure for row in rows}
     listed = [
-        Line(one.label, "", "method", printed=one, quoted=True)
+        Line(one.label, "", "method", "", one, quoted=True, group=one.t1ce or "other")
         if one.quoted and one.run not in failures
-        else Line(one.label, one.run, "method", failures.get(one.run, ""), one)
+        else Line(
+            one.label, one.run, "method", failures.get(one.run, ""), one, group=one.t1ce or "other"
+        )
         for one in printed.rows
     ]
     others = {
@@ -122,12 +136,24 @@ def line_up(printed: Table, rows: Sequence[Row]) -> list[Line]:
         for role in ROLES
     }
     methods = others["method"] if printed.others else []
-    return others["floor"] + listed + methods + others["ceiling"]
+    lines = others["floor"] + listed + methods + others["ceiling"]
+    return by_group(lines) if printed.grouped else lines
 
 
 def lined(row: Row) -> Line:
     """Return the line of a row that the paper has none for."""
-    return Line(row.label, row.run, row.role, row.failure)
+    return Line(row.label, row.run, row.role, row.failure, group=_group(row))
+
+
+def _group(row: Row) -> str:
+    if row.role != "method":
+        return row.role
+    return row.pairing or ("without" if row.without_t1ce else "other")
+
+
+def by_group(lines: Iterable[Line]) -> list[Line]:
+    """Return lines in the order of `GROUPS`, those of a group in the given order."""
+    return sorted(lines, key=lambda line: [*GROUPS].index(line.group))
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:

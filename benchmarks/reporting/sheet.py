@@ -61,7 +61,8 @@ class BlockRow:
     """One row: its label, and one cell per column.
 
     `run` and `role` are those of the run that it shows, "" for a row that is no run, e.g. an
-    agreement; `status` says why numbers are missing, "" where all exist.
+    agreement; `status` says why numbers are missing, "" where all exist. `group` stands above the
+    first row of several that have it.
     """
 
     label: str
@@ -69,6 +70,7 @@ class BlockRow:
     run: str = ""
     role: Literal["floor", "method", "ceiling", ""] = "method"
     status: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,8 +151,15 @@ def markdown(sheet: Sheet) -> str:
 
 
 def _printed(block: Block) -> Iterator[list[Cell]]:
-    """The printed lines of a block: published numbers and intervals get a line of their own."""
+    """The printed lines of a block: published numbers and intervals get a line of their own.
+
+    So does the name of a group, as a line of one cell.
+    """
+    group = ""
     for row in block.rows:
+        if row.group != group:
+            group = row.group
+            yield [Cell(group)]
         below = {
             PUBLISHED: [cell.published_text for cell in row.cells],
             INTERVAL: [cell.interval_text for cell in row.cells],
@@ -167,12 +176,17 @@ def _printed(block: Block) -> Iterator[list[Cell]]:
 
 def _markdown_grid(block: Block) -> str:
     return tabulate(
-        [[_markdown_cell(cell) for cell in line] for line in _printed(block)],
+        [_markdown_line(line) for line in _printed(block)],
         headers=["", *(column.heading for column in block.columns)],
         tablefmt="pipe",
         disable_numparse=True,
         colalign=("left", *["right"] * len(block.columns)),
     )
+
+
+def _markdown_line(line: Sequence[Cell]) -> list[str]:
+    texts = [_markdown_cell(cell) for cell in line]
+    return texts if len(texts) > 1 else [f"*{texts[0]}*"]
 
 
 def _markdown_cell(cell: Cell) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from benchmarks.reporting.marks import ARROWS, INTERVAL, PUBLISHED
+from benchmarks.reporting.marks import ARROWS, INTERVAL, PUBLISHED, wrapped
 
 NARROWEST = 40  # columns; a narrower terminal breaks lines by itself
 LABEL = 30  # letters of a row's label
@@ -61,7 +61,7 @@ def table(sheet: Mapping, columns: int, encoding: str = "utf-8") -> str:
     parts = [textwrap.fill(sheet["title"], columns)]
     for block in sheet["blocks"]:
         heads = [f"{one['title']} {arrows[one['better']]}".rstrip() for one in block["columns"]]
-        lines = [line for row in block["rows"] for line in _lines(row)]
+        lines = list(_lines(block["rows"], len(heads)))
         parts.append(textwrap.fill(block["heading"], columns))
         parts += _grids(heads, lines, columns)
     if sheet["notes"]:
@@ -101,8 +101,20 @@ def headline(sheet: Mapping, columns: int, encoding: str = "utf-8") -> str:
     return f"{title}\n\n{grids}\n{textwrap.fill(sheet['notes'][0], columns)}"
 
 
-def _lines(row: Mapping) -> Iterator[list[str]]:
-    """The printed lines of a row: published numbers and intervals get a line of their own."""
+def _lines(rows: Sequence[Mapping], columns: int) -> Iterator[list[str]]:
+    """The printed lines of rows: published numbers and intervals get a line of their own.
+
+    So does the name of a group, above its first row.
+    """
+    group = ""
+    for row in rows:
+        if row["group"] != group:
+            group = row["group"]
+            yield [group, *[""] * columns]
+        yield from _lines_of(row)
+
+
+def _lines_of(row: Mapping) -> Iterator[list[str]]:
     label = textwrap.shorten(row["label"], LABEL, placeholder="...")
     below = {
         PUBLISHED: [cell["published_text"] for cell in row["cells"]],
@@ -122,7 +134,7 @@ def _grids(
 ) -> list[str]:
     """Return the columns as grids that each fit, all with the rows' labels.
 
-    `left` is the column whose texts are aligned to the left. If labels repeat, all grids have the
+    Heads are broken where one grid would be too wide with whole ones. `left` is the column whose texts are aligned to the left. If labels repeat, all grids have the
     first column too, where that tells rows apart and fits.
     """
     own = [tuple(line[:2]) for line in lines if not line[0].startswith("  ")]
@@ -132,6 +144,10 @@ def _grids(
         taken = 0
     heads, lines = _wrapped(heads, lines, columns - taken)
     sizes = _sizes(heads, lines)
+    if sum(sizes) + 2 * len(heads) > columns:
+        cells = _sizes([""] * len(heads), lines)
+        heads = ["\n".join(wrapped(*pair)) for pair in zip(heads, cells[1:], strict=True)]
+        sizes = _sizes(heads, lines)
     fixed = [1] if taken else []
     begun = sizes[0] + taken
     parts: list[list[int]] = [[]]

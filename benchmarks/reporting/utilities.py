@@ -15,7 +15,7 @@ import pandas as pd
 
 from benchmarks.reporting.measures import Column, by_subject, lines_of, measure_columns
 from benchmarks.reporting.results import Results
-from benchmarks.reporting.rows import Line, Row, in_order, lined
+from benchmarks.reporting.rows import Line, Row, by_group, in_order, lined
 from benchmarks.scoring.metric import read_metrics
 from benchmarks.scoring.regions import REGIONS
 from benchmarks.scoring.statistics import FEWEST_ROWS, Correlation, rank_correlation
@@ -109,7 +109,7 @@ def frozen_lines(results: Results) -> list[Line]:
         runs = [run for run in (behind, row.upstream) if run in retrained]
         return retrained.index(runs[0]) if runs else len(retrained)
 
-    return [lined(row) for row in in_order(sorted(rows, key=place))]
+    return by_group(lined(row) for row in sorted(rows, key=place))
 
 
 def dice_cells(results: Results, rows: Sequence[Judged], utility: str) -> pd.DataFrame:

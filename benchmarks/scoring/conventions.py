@@ -36,13 +36,14 @@ BaseMetric = Annotated[str, AfterValidator(_base_metric)]
 
 class Selection(Settings):
     """Existing scores that a convention shows; keys replace the metric's own region, the metric
-    itself and the largest component.
+    itself, the largest component, and the patients that tables average.
     """
 
     protocol: ProtocolName = BASE
     region: Literal[TASK_REGIONS["synthesis"]] | None = None
     metric: BaseMetric | None = None
     postprocessing: Literal["none"] | None = None
+    patients: Literal["all"] | None = None
 
 
 class Convention(Settings):

@@ -28,7 +28,7 @@ LINES = (
     (("dice", "wt"), ("dice", "et")),
     (("assd", "wt"), ("assd", "et")),
 )
-DIGITS = {"assd": 1}  # fewer than in tables, since a missed region scores hundreds of mm
+DIGITS = {"assd": 1, "dice": 2}  # fewer than in tables, for which a panel has no room
 TAU = "tau"  # the last line of each panel
 
 _COLORS = "Blues_r"
@@ -40,6 +40,7 @@ def figure(results: Results) -> Figure:
     """Draw the methods' ranks and means under each convention."""
     results, segmentor = first_segmentor(results)
     table = convention_table(results)
+    table = table[~table["alike"]]
     methods = [row for row in results.rows if row.role == "method"]
     lines = [{panel: _ranked(table, *panel) for panel in line} for line in LINES]
     lines = [{panel: of for panel, of in line.items() if len(of)} for line in lines]

@@ -100,9 +100,26 @@ function tableOf(block, columns) {
 
 /** The measure that a column shows of its rows' runs; undefined where the page has no such score. */
 function measureBehind(block, column) {
-  const title = column.title.replace(/, n = \d+$/, "");
+  const title = column.title.replace(/( where found|, n = \d+)$/, "");
   const protocol = /Protocol (\w+)/.exec(block.heading)?.[1] ?? data.measures[0]?.protocol;
   return data.measures.find((measure) => measure.title === title && measure.protocol === protocol);
+}
+
+/** Name the groups of rows above their first one, as long as the rows are not sorted. */
+function nameGroups(block, table) {
+  const body = table.tBodies[0];
+  body.querySelectorAll(".group").forEach((row) => row.remove());
+  if ($(table).DataTable().order().some(([, way]) => way)) return;
+  const groups = new Map(block.rows.map(({ label, group }) => [label, group]));
+  let last = "";
+  for (const row of [...body.rows]) {
+    const group = groups.get(row.cells[0].firstChild?.textContent) ?? "";
+    const width = row.cells.length;
+    if (group && group !== last) {
+      row.before(make("tr", { class: "group" }, make("th", { colspan: width, scope: "rowgroup" }, group)));
+    }
+    last = group;
+  }
 }
 
 const tables = { shown: data.tables[0], articles: new Map() };
@@ -131,6 +148,10 @@ function openTable(table) {
   const sorted = grids.map(({ block, columns, grid }) => {
     const shown = sortable(grid, columns, { layout: NO_CONTROLS });
     shown.on("order.dt", rememberTable);
+    if (block.rows.some(({ group }) => group)) {
+      shown.on("draw.dt", () => nameGroups(block, grid));
+      nameGroups(block, grid);
+    }
     return { block, columns, shown };
   });
   filter.addEventListener("input", () => {

@@ -1,12 +1,14 @@
 """Blocks of means beside published numbers, and the paper's Tables I to III, made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.reporting.formatting import interval, number, published_number, title
+from benchmarks.reporting.denominators import of_the_same
+from benchmarks.reporting.formatting import MISSING, interval, number, published_number, title
 from benchmarks.reporting.measures import (
     COMPLETE,
     Column,
@@ -17,7 +19,7 @@ from benchmarks.reporting.measures import (
     notes_on_intervals,
     notes_on_marks,
     postprocessing_of,
-    ranked,
+    ranked_cells,
 )
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.sheet import Block, Cell, Sheet
@@ -25,6 +27,8 @@ from benchmarks.reporting.sheet import Column as Head
 from benchmarks.reporting.tables._rows import (
     applying,
     block_row,
+    invented_cell,
+    invented_head,
     notes_on_left_out,
     notes_on_rows,
 )
@@ -36,11 +40,16 @@ from benchmarks.scoring.statistics import ALPHA
 # The heading of blocks of the second utility.
 FROZEN = "Frozen segmentor: trained on the real T1ce, and given the synthesised one."
 
+WHERE_FOUND = "where found"
+
+Count = tuple[Head, Callable[[pd.Series], Cell]]  # the head and the cells of a column
+
 _SHARED = [
-    "protocol", "utility", "label", "run", "role", "in_paper", "status",
+    "protocol", "utility", "group", "label", "run", "role", "in_paper", "status",
     "seeds", "repeats", "folds", "patients",
 ]  # fmt: skip
 _COUNTED = ["published", "n", "undefined", "one_empty"]
+_INVENTED = ["without", "invented", "invented_ml"]
 _INFERRED = ["low", "high", "p", "effect"]
 
 
@@ -51,7 +60,8 @@ def paper_table(results: Results, name: str) -> Sheet:
 
     Its CSV has one row per row of the table. For each metric and region, `dice_wt` is our mean over
     patients; `dice_wt_published`, `_n`, `_undefined`, `_one_empty` and, under the protocol of
-    statistics, `_low`, `_high`, `_p` and `_effect` are as in `measure_columns`.
+    statistics, `_low`, `_high`, `_p` and `_effect` are as in `measure_columns`, as are
+    `dice_et_without`, `_invented` and `_invented_ml` where any patient lacks the region.
     """
     printed, cohort = results.published.table(name), results.cohort.description
     blocks, frames = [], []
@@ -62,14 +72,14 @@ def paper_table(results: Results, name: str) -> Sheet:
         block, heading = protocol, heading_of(protocol, columns)
         if utility == "frozen":
             block, heading = f"{protocol}_frozen", f"{FROZEN} {heading}"
-        blocks.append(means_block(block, heading, cells, columns))
+        blocks.append(means_block(block, heading, cells, columns, printed.grouped))
         frames.append(cells)
     caption = f"Table {printed.number}. {printed.title}: {cohort}."
     if not frames:
         return Sheet(caption, [], [], pd.DataFrame(columns=["cohort", "protocol"]))
     notes = _paper_notes(results, name, pd.concat(frames, ignore_index=True), blocks)
     csv = pd.concat(map(_widened, frames), ignore_index=True)
-    csv.insert(0, "cohort", cohort)
+    csv.insert(0, "cohort", results.cohort.name)
     return Sheet(caption, blocks, notes, csv)
 
 
@@ -103,42 +113,112 @@ def _widened(cells: pd.DataFrame) -> pd.DataFrame:
         for cell in line.to_dict("records"):
             column = f"{cell['metric']}_{cell['region']}"
             row[column] = cell["mean"]
-            row |= {f"{column}_{name}": cell[name] for name in [*_COUNTED, *_INFERRED]}
+            more = _INVENTED if cells["without"].any() and cell["metric"] == "dice" else []
+            row |= {f"{column}_{name}": cell[name] for name in [*_COUNTED, *more, *_INFERRED]}
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def means_block(name: str, heading: str, cells: pd.DataFrame, columns: Sequence[Column]) -> Block:
+def means_block(
+    name: str, heading: str, cells: pd.DataFrame, columns: Sequence[Column], grouped: bool = False
+) -> Block:
     """Return a block of `measure_columns`' cells: one row per line, the best method in bold.
 
-    Quoted rows are in it where the cells hold published numbers.
+    Beside a mean stands in how many patients the region was found, or invented where they lack it.
+    Quoted rows are in it where the cells hold published numbers; `grouped` names the groups of
+    rows.
     """
     expected = cells["patients"].max()
     leading = {column: leaders(cells, column) for column in columns}
     shows_published = cells["published"].notna().any()
+    shown = [_of_column(cells, column) for column in columns]
+    beside = _once([_beside(of) for of in shown])
     rows = []
     for place, line in cells.groupby("line"):
         if shows_published or line["status"].iloc[0] != "quoted":
             with_interval = line["low"].notna().any()
-            shown = [
-                mean_cell(cell, with_interval, place in leading[cell["metric"], cell["region"]])
-                for _, cell in line.iterrows()
-            ]
-            rows.append(block_row(line.iloc[0], shown, expected))
-    heads = [Head(title(*column), read_metrics()[column[0]].better) for column in columns]
-    return Block(name, heading, [Head("n"), *heads], rows)
+            printed = []
+            for column, of, more in zip(columns, shown, beside, strict=True):
+                cell = of.loc[place]
+                printed.append(mean_cell(cell, with_interval, place in leading[column]))
+                printed += [count(cell) for _, count in more]
+            row = block_row(line.iloc[0], printed, expected)
+            rows.append(replace(row, group=line["group"].iloc[0]) if grouped else row)
+    heads = [Head("n")]
+    for column, of, more in zip(columns, shown, beside, strict=True):
+        heads += [_head(column, of, expected), *(head for head, _ in more)]
+    return Block(name, heading, heads, rows)
+
+
+def _of_column(cells: pd.DataFrame, column: Column) -> pd.DataFrame:
+    metric, region = column
+    return cells[(cells["metric"] == metric) & (cells["region"] == region)].set_index("line")
+
+
+def _head(column: Column, cells: pd.DataFrame, expected: int) -> Head:
+    """Return the head of a mean, with the number of its patients where it is not that of the row.
+
+    Where rows miss a region, that number is in a column of its own.
+    """
+    text, of = title(*column), cells["eligible"].max()
+    if _misses(cells):
+        text += f" {WHERE_FOUND}"
+    elif of < expected:
+        text += f", n = {of}"
+    return Head(text, read_metrics()[column[0]].better)
+
+
+def _beside(cells: pd.DataFrame) -> list[Count]:
+    """Return the counts that stand beside a column of means: their heads, and their cells."""
+    region = cells["region"].iloc[0]
+    beside = []
+    if (without := cells["without"].max()) > 0:
+        volume = cells["invented_ml"].notna().any()
+        beside.append((invented_head(region, without, volume), invented_cell))
+    if _misses(cells):
+        head = Head(f"found {region.upper()} of {cells['eligible'].max()}", "higher")
+        beside.append((head, _found_cell))
+    return beside
+
+
+def _once(beside: Sequence[list[Count]]) -> list[list[Count]]:
+    """Return the counts without those that an earlier column has, as of HD95 beside ASSD."""
+    known: set[Head] = set()
+    kept = []
+    for counts in beside:
+        kept.append([(head, cell) for head, cell in counts if head not in known])
+        known |= {head for head, _ in counts}
+    return kept
+
+
+def _misses(cells: pd.DataFrame) -> bool:
+    """Return whether a mean is of those in whom a region was found, which is not everyone."""
+    return (cells["where_found"] & (cells["undefined"] > 0)).any()
+
+
+def _found_cell(cell: pd.Series) -> Cell:
+    found, of = int(cell["n"]), int(cell["eligible"])
+    return Cell(f"{found}", found, n=of) if of else Cell(MISSING)
 
 
 def heading_of(protocol: str, columns: Sequence[Column]) -> str:
     """Return the protocol and what the metrics of one task's columns are of."""
     slices = {"tumour": "slices with tumour", "all": "whole volumes", "held_out": "held-out slices"}
-    parts = [f"Protocol {protocol}: {slices[load_protocol(protocol).slices]}"]
+    rules, parts = load_protocol(protocol), []
+    parts.append(f"Protocol {protocol}: {slices[rules.slices]}")
     shown = {postprocessing_of(metric, protocol) for metric in metrics_of(columns)}
     if "lcc" in shown:
         parts.append("largest component of the prediction")
     elif "none" in shown:
         parts.append("all of the prediction")
-    return f"{', '.join(parts)}, mean over patients."
+    return f"{', '.join(parts)}, {mean_over(columns, protocol)}."
+
+
+def mean_over(columns: Sequence[Column], protocol: str) -> str:
+    """Return whom the means of one task's columns are over."""
+    segmented = {metric.name for metric in metrics_of(columns) if metric.task == "segmentation"}
+    same = segmented & of_the_same(load_protocol(protocol))
+    return f"mean over patients{' who have the region' if same else ''}"
 
 
 def metrics_of(columns: Sequence[Column]) -> list[Metric]:
@@ -158,9 +238,10 @@ def mean_cell(cell: pd.Series, with_interval: bool, bold: bool) -> Cell:
     text = number(mean, metric)
     if cell["p"] < ALPHA:
         text += "*"
-    if cell["n"] < cell["patients"]:
+    # In how many patients a region was found stands in a column beside it.
+    if cell["n"] < cell["eligible"] and not cell["where_found"]:
         text += f" [{cell['n']}]"
-    # A Dice of 0 speaks for itself; the length that stands for a missed region does not.
+    # A Dice of 0 speaks for itself; a length that stands for a missed region does not.
     if read_metrics()[metric].unit == "mm" and cell["one_empty"]:
         text += f" {{{cell['one_empty']}}}"
     return Cell(
@@ -176,11 +257,10 @@ def mean_cell(cell: pd.Series, with_interval: bool, bold: bool) -> Cell:
 
 def leaders(cells: pd.DataFrame, column: Column) -> set[int]:
     """Return the lines of the methods with the best mean as printed, among those ranked."""
-    metric, region = column
-    of = cells[(cells["metric"] == metric) & (cells["region"] == region)].set_index("line")
-    means = ranked(of["role"], of["n"], of["mean"])
-    leader = number(best(means, metric), metric)
-    return {line for line, mean in means.items() if number(mean, metric) == leader}
+    of = _of_column(cells, column)
+    means = ranked_cells(of)
+    leader = number(best(means, column[0]), column[0])
+    return {line for line, mean in means.items() if number(mean, column[0]) == leader}
 
 
 def notes_on_protocols(protocols: Sequence[str]) -> list[str]:
@@ -194,18 +274,30 @@ def notes_on_means(
 ) -> dict[str, bool]:
     """Return the notes that blocks of means may need, each with whether it applies."""
     shown = "".join(cell.text for block in blocks for row in block.rows for cell in row.cells[1:])
+    heads = " ".join(column.title for block in blocks for column in block.columns)
     units = "".join(f" {metric.title} in {metric.unit}." for metric in metrics if metric.unit)
+    of_its_own = "; where a column has an n of its own, those of them who have the region in the "
+    of_its_own = f"{of_its_own}reference, the same in all rows" if ", n = " in heads else ""
+    several = (cells[["seeds", "repeats"]] > 1).any(axis=None)
+    any_training = ", in any training," if several else ""
     return {
-        "n: patients scored. Bold: the best method of those whose mean is of the most patients. "
-        f"↑ higher is better, ↓ lower is better.{units}": True,
+        f"n: patients scored{of_its_own}. Bold: the best method of those whose mean is of the most "
+        f"patients. ↑ higher is better, ↓ lower is better.{units}": True,
         "floor: no synthesis; ceiling: the real T1ce, as if synthesis were perfect. "
         "Neither is ranked.": (cells["role"] != "method").any(),
+        f"{WHERE_FOUND}: mean over the patients in whom the row{any_training} predicts the region; "
+        "the column found, beside it, counts them. A row that finds the easy ones alone looks "
+        "better, so where the methods differ in this number none is bold, ranked or tested. Table "
+        "VII has the mean with a fixed length for a missed region.": WHERE_FOUND in heads,
+        "invented: in how many of the patients without the region in the reference the "
+        f"row{any_training} predicts some, and its mean volume over all of them. They have no "
+        "Dice.": "invented" in heads,
         "[k]: mean over k patients; the others have no value.": "[" in shown,
         "{k}: k of the patients have the region in the reference or in the prediction only and "
-        "score a fixed length, such as the volume's diagonal (373.13 mm for BraTS).": "{" in shown,
+        "score a fixed length.": "{" in shown,
         "∞: at least one slice, or volume, equals its reference.": "∞" in shown,
         "A patient's value is the mean over the trainings that tested the patient and have one.": (
-            (cells[["seeds", "repeats"]] > 1).any(axis=None)
+            several
         ),
     }
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pandas as pd
 
+from benchmarks.reporting.formatting import MISSING
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import marked
-from benchmarks.reporting.sheet import BlockRow, Cell
+from benchmarks.reporting.sheet import BlockRow, Cell, Column
 
 
 def block_row(
@@ -20,6 +22,25 @@ def block_row(
     label = marked(line["label"], line["role"])
     row = [Cell(text.strip(), count), *cells]
     return BlockRow(label, row, line["run"], line["role"], status)
+
+
+def invented_head(region: str, without: int, volume: bool) -> Column:
+    """Return the head of a column of `invented_cell`, of so many patients without the region."""
+    unit = ", ml" if volume else ""
+    return Column(f"invented {region.upper()} of {without}{unit}", "lower")
+
+
+def invented_cell(found: pd.Series | None) -> Cell:
+    """Return in how many patients a row invents a region, and its mean volume in ml.
+
+    `found` is a row of `denominators.invented`.
+    """
+    if found is None or not found["without"]:
+        return Cell(MISSING)
+    patients, ml, without = int(found["invented"]), float(found["invented_ml"]), found["without"]
+    if np.isnan(ml):
+        return Cell(f"{patients}", patients, n=int(without))
+    return Cell(f"{patients}, {ml:.1f}", ml, n=int(without))
 
 
 def applying(notes: Mapping[str, object]) -> list[str]:

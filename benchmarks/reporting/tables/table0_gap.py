@@ -19,10 +19,14 @@ from benchmarks.reporting.results import Results
 from benchmarks.reporting.rows import marked
 from benchmarks.reporting.sheet import Block, BlockRow, Cell, Sheet, stacked
 from benchmarks.reporting.sheet import Column as Head
-from benchmarks.reporting.tables._rows import applying, notes_on_rows
+from benchmarks.reporting.tables._rows import (
+    applying,
+    invented_cell,
+    invented_head,
+    notes_on_rows,
+)
 from benchmarks.reporting.utilities import UTILITIES, segmentors
 
-NEEDS = ("scores", "patients")
 ORDER = 0
 
 ABOUT = {
@@ -48,7 +52,7 @@ def table(results: Results) -> Sheet:
         f"The gap between no T1ce and the real T1ce, and what each synthesis recovers: {cohort}.",
         blocks,
         _notes(results, cells) if blocks else [NOTHING],
-        stacked({"shares": cells, "invented": invented(results)}, "block", cohort),
+        stacked({"shares": cells, "invented": invented(results)}, "block", results.cohort.name),
     )
 
 
@@ -81,7 +85,7 @@ def _block(results: Results, segmentor: str, name: str, utility: str, cells: pd.
             )
         ]
         if len(made_up):
-            shown.append(_invented(made_up.loc[run] if run in made_up.index else None))
+            shown.append(invented_cell(made_up.loc[run] if run in made_up.index else None))
         label = (
             first["label"] if first["label"] == NO_T1CE else marked(first["label"], first["role"])
         )
@@ -95,7 +99,8 @@ def _block(results: Results, segmentor: str, name: str, utility: str, cells: pd.
         )
     ]
     if len(made_up):
-        heads.append(Head(f"invented ET of {made_up['without'].max():.0f}, ml", "lower"))
+        volume = made_up["invented_ml"].notna().any()
+        heads.append(invented_head("et", made_up["without"].max(), volume))
     heading = f"{name}, {utility}: {ABOUT[utility]}. Protocol {results.protocol}."
     return Block(f"{segmentor}_{utility}", heading, heads, rows)
 
@@ -126,13 +131,6 @@ def _share(cell: pd.Series, best: float) -> Cell:
         best=share_text(cell["share"]) == share_text(best) and cell["role"] == "method",
         interval_text=share_interval(*ends),
     )
-
-
-def _invented(found: pd.Series | None) -> Cell:
-    if found is None:
-        return Cell(MISSING)
-    patients, ml = int(found["invented_in"]), float(found["ml"])
-    return Cell(f"{patients}, {ml:.1f}", ml, n=int(found["without"]))
 
 
 def _notes(results: Results, cells: pd.DataFrame) -> list[str]:

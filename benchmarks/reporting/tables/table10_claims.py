@@ -53,7 +53,9 @@ def table(results: Results) -> Sheet:
         f"Table X. What may be claimed: {cohort}.",
         blocks,
         _notes(results, pairs, rows) if blocks else [],
-        stacked({"claims": pairs, "variation": rows} if blocks else {}, "block", cohort),
+        stacked(
+            {"claims": pairs, "variation": rows} if blocks else {}, "block", results.cohort.name
+        ),
     )
 
 

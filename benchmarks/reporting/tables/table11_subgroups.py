@@ -11,7 +11,13 @@ from benchmarks.reporting.results import Results
 from benchmarks.reporting.sheet import Block, Sheet, stacked
 from benchmarks.reporting.sheet import Column as Head
 from benchmarks.reporting.subgroups import KINDS, THIRDS, Subgroup, by_subgroup, subgroups
-from benchmarks.reporting.tables._means import leaders, mean_cell, metrics_of, notes_on_means
+from benchmarks.reporting.tables._means import (
+    leaders,
+    mean_cell,
+    mean_over,
+    metrics_of,
+    notes_on_means,
+)
 from benchmarks.reporting.tables._rows import applying, block_row, notes_on_rows
 from benchmarks.scoring.metric import read_metrics
 
@@ -41,8 +47,10 @@ def table(results: Results) -> Sheet:
             for column in columns:
                 shown = of[(of["metric"] == column[0]) & (of["region"] == column[1])]
                 if shown["n"].any():
-                    blocks.append(_block(groups, utility, column, shown))
-    csv = stacked({kind: of[_COLUMNS] for kind, of in cells.groupby("kind")}, "kind", cohort)
+                    blocks.append(_block(groups, utility, column, shown, results.protocol))
+    csv = stacked(
+        {kind: of[_COLUMNS] for kind, of in cells.groupby("kind")}, "kind", results.cohort.name
+    )
     return Sheet(
         f"Table XI. Scores by subgroup: {cohort}.",
         blocks,
@@ -51,7 +59,9 @@ def table(results: Results) -> Sheet:
     )
 
 
-def _block(groups: Sequence[Subgroup], utility: str, column: Column, cells: pd.DataFrame) -> Block:
+def _block(
+    groups: Sequence[Subgroup], utility: str, column: Column, cells: pd.DataFrame, protocol: str
+) -> Block:
     """Return one row per row of the cells, one column per subgroup that has a value."""
     valued = set(cells.loc[cells["n"] > 0, "subgroup"])
     groups = [group for group in groups if group.name in valued]
@@ -70,7 +80,7 @@ def _block(groups: Sequence[Subgroup], utility: str, column: Column, cells: pd.D
     heading = " ".join(filter(None, (title(*column), utility)))
     return Block(
         name,
-        f"{KINDS[groups[0].kind]}: {heading}, mean over patients.",
+        f"{KINDS[groups[0].kind]}: {heading}, {mean_over([column], protocol)}.",
         [Head("n"), *heads],
         rows,
     )
@@ -91,8 +101,7 @@ def _notes(results: Results, cells: pd.DataFrame, blocks: Sequence[Block]) -> li
         "Subgroups follow from the patients alone. They are described, not compared by a test: of "
         "so few patients each, the best of a subgroup may be so by chance.": True,
         "Volume of the enhancing tumour: in the truth, on the benchmark's grid; thirds are of the "
-        "patients that have any. Dice ET of a patient without ET has no value, or is 0 where a "
-        "prediction has some.": "et" in kinds,
+        "patients that have any.": "et" in kinds,
         "A mean of one patient has no interval.": (cells["n"] == 1).any(),
     }
     return [

@@ -18,7 +18,7 @@ from benchmarks.reporting.measures import notes_on_intervals
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.sheet import Block, BlockRow, Cell, Sheet, stacked
 from benchmarks.reporting.sheet import Column as Head
-from benchmarks.reporting.tables._means import leaders, mean_cell, notes_on_means
+from benchmarks.reporting.tables._means import leaders, mean_cell, mean_over, notes_on_means
 from benchmarks.reporting.tables._rows import applying, block_row, notes_on_rows
 from benchmarks.scoring.metric import read_metrics
 
@@ -44,7 +44,7 @@ def table(results: Results) -> Sheet:
         ["utility", "metric", "region"], sort=False
     ):
         if of["n"].any():
-            blocks.append(_block(titles, utility, (metric, region), of))
+            blocks.append(_block(titles, utility, (metric, region), of, results.protocol))
     others = [name for name in titles if name != results.condition.name]
     if len(others) == 1:
         heading = f"{titles[others[0]]} minus {results.condition.title}"
@@ -59,7 +59,7 @@ def table(results: Results) -> Sheet:
         stacked(
             {"means": long[_COLUMNS], "paired_minus_unpaired": pairing_leads(results)},
             "block",
-            cohort,
+            results.cohort.name,
         ),
     )
 
@@ -76,7 +76,11 @@ def _settings(results: Results) -> dict[str, str]:
 
 
 def _block(
-    titles: dict[str, str], utility: str, column: tuple[str, str], cells: pd.DataFrame
+    titles: dict[str, str],
+    utility: str,
+    column: tuple[str, str],
+    cells: pd.DataFrame,
+    protocol: str,
 ) -> Block:
     """Return one row per row of the cells, one column per condition."""
     cells = cells.assign(published=np.nan, p=np.nan)
@@ -98,7 +102,8 @@ def _block(
     heads = [Head(text, read_metrics()[column[0]].better) for text in titles.values()]
     name = "_".join(filter(None, (*column, utility)))
     heading = " ".join(filter(None, (title(*column), utility)))
-    return Block(name, f"{heading}, mean over patients.", [Head("n"), *heads], rows)
+    heading = f"{heading}, {mean_over([column], protocol)}."
+    return Block(name, heading, [Head("n"), *heads], rows)
 
 
 def _difference_block(heading: str, utility: str, cells: pd.DataFrame) -> Block:

@@ -49,7 +49,7 @@ def table(results: Results) -> Sheet:
         f"Table IV. Cost of training and of synthesis: {results.cohort.description}.",
         blocks,
         _notes(frames, results),
-        stacked(frames, "block", results.cohort.description),
+        stacked(frames, "block", results.cohort.name),
     )
 
 

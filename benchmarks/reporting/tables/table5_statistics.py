@@ -18,6 +18,8 @@ MAIN = {
     "segmentation": [("dice", "wt"), ("dice", "tc"), ("dice", "et")],
 }
 
+TOO_FEW = MISSING
+
 _COLUMNS = [
     "label", "run", "role", "status", "seeds", "repeats", "folds", "patients", "metric", "region",
     "mean", "low", "high", "n", "undefined",
@@ -33,7 +35,9 @@ def table(results: Results) -> Sheet:
         f"Table V. Which differences are more than chance: {cohort}.",
         [_block(results, name, frame) for name, frame in frames.items()],
         [*results.cohort.notes, *_notes(results, frames)],
-        stacked({name: frame[_COLUMNS] for name, frame in frames.items()}, "table", cohort),
+        stacked(
+            {name: frame[_COLUMNS] for name, frame in frames.items()}, "table", results.cohort.name
+        ),
     )
 
 
@@ -83,7 +87,7 @@ def _compared(cell: pd.Series) -> list[Cell]:
 
 def _p(p: float, too_few: bool) -> str:
     if too_few:
-        return "n too small"
+        return TOO_FEW
     text = "<0.001" if p < 0.001 else f"{p:.3f}"
     return text + "*" if p < ALPHA else text
 
@@ -99,8 +103,10 @@ def _notes(results: Results, frames: dict[str, pd.DataFrame]) -> list[str]:
         "rank: the 95 % interval of the method's place in resamples of the patients, and of the "
         "trainings if there are several, the same for all methods; in brackets how often it is the "
         "first. Methods whose mean is of fewer patients have no rank.": True,
-        "n too small: whatever the values, so few patients cannot bring p, corrected for the rows "
-        f"of the column, below {ALPHA}.": cells["too_few"].any(),
+        f"{TOO_FEW} for p: whatever the values, so few patients cannot bring p, corrected for the "
+        f"rows of the column, below {ALPHA}; the effect is all that they give.": (
+            cells["too_few"].any()
+        ),
         "The CSV has every metric and region, with means, intervals and differences.": True,
     }
     return [*applying(notes), *notes_on_rows(results, cells)]

@@ -50,7 +50,7 @@ def table(results: Results) -> Sheet:
         f"Table VI. Reproduced or not: {cohort}.",
         [Block("numbers", heading, _HEADS, rows)],
         _notes(results, frames),
-        stacked(frames, "table", cohort),
+        stacked(frames, "table", results.cohort.name),
     )
 
 
@@ -162,7 +162,8 @@ def _row(cell: pd.Series, number_of_table: str) -> BlockRow:
             Cell(f"{n}", n),
             Cell(f"{difference:+.{digits}f}", difference),
         ]
-    cells.append(Cell(cell["verdict"]))
+    # A note says it once of all of them.
+    cells.append(Cell(MISSING if cell["verdict"] == SIMULATED else cell["verdict"]))
     return BlockRow(cell["label"], cells, cell["run"], cell["role"], cell["status"])
 
 
@@ -198,8 +199,10 @@ def _notes(results: Results, frames: dict[str, pd.DataFrame]) -> list[str]:
         "not run here: there is no score under the paper's protocol.": (
             (cells["verdict"] == "not run here").any()
         ),
-        f"Simulated patients are not those of {dataset}: whatever they give, the published numbers "
-        "are neither reproduced nor refuted.": (cells["verdict"] == SIMULATED).any(),
+        f"No verdict on a measured number: simulated patients are not those of {dataset}, and "
+        "neither reproduce nor refute the published numbers.": (
+            (cells["verdict"] == SIMULATED).any()
+        ),
         "Of fewer than two patients, or where a value is infinite, there is no interval.": (
             (cells["verdict"] == TOO_FEW).any()
         ),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.reporting.conventions import convention_table, heading
-from benchmarks.reporting.formatting import MISSING, number
+from benchmarks.reporting.formatting import MISSING, number, title
 from benchmarks.reporting.results import Results
 from benchmarks.reporting.sheet import Block, BlockRow, Cell, Column, Sheet, stacked
 from benchmarks.reporting.tables._rows import applying, block_row, notes_on_rows
@@ -24,13 +24,15 @@ def table(results: Results) -> Sheet:
     cells, cohort = convention_table(results), results.cohort.description
     blocks = [
         _block(metric, region, frame)
-        for (metric, region), frame in cells.groupby(["metric", "region"], sort=False)
+        for (metric, region), frame in cells[~cells["alike"]].groupby(
+            ["metric", "region"], sort=False
+        )
     ]
     return Sheet(
         f"Table VII. How much each number depends on the scoring convention: {cohort}.",
         blocks,
         [*results.cohort.notes, *_notes(results, cells, blocks)],
-        stacked({BASE: cells}, "base", cohort),
+        stacked({BASE: cells}, "base", results.cohort.name),
     )
 
 
@@ -65,19 +67,27 @@ def _cell(cell: pd.Series) -> Cell:
 def _notes(results: Results, cells: pd.DataFrame, blocks: Sequence[Block]) -> list[str]:
     conventions = results.conventions
     shown = "".join(cell.text for block in blocks for row in block.rows for cell in row.cells[1:])
-    scored = set(cells["convention"])
+    scored, printed = (set(of["convention"]) for of in (cells, cells[~cells["alike"]]))
+    alike = [
+        f"{of['title'].iloc[0]} ({title(metric, region)})"
+        for (metric, region, _), of in cells[cells["alike"]].groupby(
+            ["metric", "region", "convention"], sort=False
+        )
+    ]
     absent = [c.title for c in conventions if c.name not in scored]
     notes = {
         f"{BASE}: the whole volume at once for SSIM and PSNR; whole volumes and the prediction's "
-        "largest component for Dice and ASSD (benchmarks/protocols/strict.yaml). Each further "
-        "column but paper changes one setting.": True,
+        "largest component for Dice and ASSD (benchmarks/protocols/strict.yaml), Dice over the "
+        "patients who have the region, ASSD over those in whom it is found. Each further column "
+        "but paper changes one setting.": True,
         "(k): rank among the methods that have a mean, even if over fewer patients, as a paper "
         "would rank them. Bold: the first. Floor and ceiling are not ranked.": True,
         f"{AGREEMENT}: Kendall's tau-b of the two orders of the methods; 1: the same, 0: "
         "unrelated, -1: reversed. It counts every difference of means, however small.": True,
         "[k]: mean over k patients; the others have no value.": "[" in shown,
         "∞: at least one slice, or volume, equals its reference.": "∞" in shown,
-        **{_explained(c): c.name in scored for c in conventions},
+        **{_explained(c): c.name in printed for c in conventions},
+        f"The numbers of {BASE} in every row, so without a column: {'; '.join(alike)}.": alike,
         f"Without scores here, so without a column: {'; '.join(dict.fromkeys(absent))}. "
         "`results.conventions: true` and both `results.protocols` score them.": absent,
         "The CSV has one row per metric, convention and run.": True,

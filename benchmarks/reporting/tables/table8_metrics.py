@@ -43,7 +43,7 @@ def table(results: Results) -> Sheet:
         f"Table VIII. Every metric: {cohort}.",
         blocks,
         [*results.cohort.notes, *_notes(results, frames, blocks, metrics)] if blocks else [],
-        stacked(frames, "task", cohort),
+        stacked(frames, "task", results.cohort.name),
     )
 
 

@@ -67,7 +67,7 @@ def table(results: Results) -> Sheet:
         f"Table IX. Two utilities of each synthesis: {cohort}.",
         blocks,
         notes,
-        stacked(frames, "block", cohort),
+        stacked(frames, "block", results.cohort.name),
     )
 
 
