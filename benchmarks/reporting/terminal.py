@@ -134,8 +134,9 @@ def _grids(
 ) -> list[str]:
     """Return the columns as grids that each fit, all with the rows' labels.
 
-    Heads are broken where one grid would be too wide with whole ones. `left` is the column whose texts are aligned to the left. If labels repeat, all grids have the
-    first column too, where that tells rows apart and fits.
+    Heads are broken where one grid would be too wide with whole ones. `left` is the column whose
+    texts are aligned to the left. If labels repeat, all grids have the first column too, where that
+    tells rows apart and fits.
     """
     own = [tuple(line[:2]) for line in lines if not line[0].startswith("  ")]
     repeated = len({label for label, _ in own}) < len(own) == len(set(own))
