@@ -144,6 +144,8 @@ def _draw(ax: Axes, panel: Panel, rows: list[Row], style: Mapping[str, Style]) -
             values, place + apart, color=style[row.run].color, marker="o", linestyle="none",
             markersize=2.4, markeredgewidth=0, alpha=0.7, gid=row.run, zorder=2,
         )  # fmt: skip
+        if row.run not in panel.means:
+            continue
         mean, low, high = panel.means[row.run]
         ax.plot([low, high], [place, place], color="black", linewidth=0.9, zorder=3)
         ax.plot([mean], [place], "|", color="black", markersize=6, markeredgewidth=1.2, zorder=4)
