@@ -40,7 +40,7 @@ def detections(results: Results) -> pd.DataFrame:
             found = int((known >= FOUND).sum())
             records.append([run, group, found, len(known), np.nan])
     records += [
-        [one.run, NO_ET, one.invented_in, one.without, one.ml]
+        [one.run, NO_ET, one.invented, one.without, one.invented_ml]
         for one in invented(results).itertuples()
     ]
     ends = [proportion_interval(count, n) for _, _, count, n, _ in records]
