@@ -737,7 +737,7 @@ def test_enhancing_tumour_is_found_missed_and_invented():
         for name, value in dice.items()
     ]
     scores.append(["unet", 0, "P0", "", "strict", "segmentation", "et", "volume_difference", "lcc",
-                   1.5, ""])  # fmt: skip
+                   1.5, "reference empty"])  # fmt: skip
     results = results_of(rows=ROWS[-1:], scores=frame(scores), patients=patients)
     cells = detections(results).set_index("group")
     assert cells["count"].to_dict() == {

@@ -2,8 +2,10 @@
 
 import csv
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from statistics import mode
 
 import numpy as np
 
@@ -226,7 +228,11 @@ def _miscounts(layout: Layout, patients: int) -> Iterator[str]:
 
 
 def _miscounted(lines: list[dict[str, str]], patients: int) -> Iterator[str]:
-    """Rows whose numbers are of fewer patients, or leave one out without saying so."""
+    """Rows whose numbers are of fewer patients, or leave one out without saying so.
+
+    A column may be over the patients who have a region, the same in each row of its block.
+    """
+    counted = defaultdict(list)
     for row in lines:
         # A correlation is of no run, and of the patients that all its methods share.
         if not row.get("patients") or row.get("status") or row.get("run") == "":
@@ -236,6 +242,11 @@ def _miscounted(lines: list[dict[str, str]], patients: int) -> Iterator[str]:
         if int(row["patients"]) != patients:
             yield f"{row['run']} has n {row['patients']}"
         for column in (name for name in row if name.endswith("_n") and row[name]):
-            undefined = row.get(column.removesuffix("_n") + "_undefined")
-            if undefined and int(row[column]) + int(undefined) != patients:
-                yield f"{row['run']}, {column}: {row[column]} and {undefined} without value"
+            if undefined := row.get(column.removesuffix("_n") + "_undefined"):
+                block = row.get("protocol"), row.get("utility"), column
+                counted[block].append((row["run"], int(row[column]), int(undefined)))
+    for (*_, column), cells in counted.items():
+        expected = mode(n + undefined for _, n, undefined in cells)
+        for run, n, undefined in cells:
+            if n + undefined != expected or expected > patients:
+                yield f"{run}, {column}: {n} and {undefined} without value"
