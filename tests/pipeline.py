@@ -48,6 +48,8 @@ results:
   params: {unet: {width: 2}}
 speed: {device: cpu, threads: 1}
 """
+# Without the figures, and without the manifest and the page, which follow from them.
+TABLES_ALONE = ("--omit-from", "draw")
 RUNS = [
     "copy_t1",
     "copy_t1+unet",
