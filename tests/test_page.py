@@ -906,7 +906,7 @@ def test_overlays_rows_and_methods_can_be_switched_off(page):
     assert browser.execute_script(count) == 3 + 3 + 2
     changed("#methods label:nth-of-type(1) input")
     assert browser.execute_script(count) == 3 + 2
-    changed("#inputs")
+    changed("#rows [name=inputs]")
     names = "return [...document.querySelectorAll('#references canvas')].map(one => one.ariaLabel)"
     truths = ["true T1ce", "true outlines", "true classes"]
     assert browser.execute_script(names) == [*truths, "T1", "T2", "FLAIR"]
@@ -1003,6 +1003,8 @@ def test_a_cell_leads_to_its_patients(page):
         ("#patients?patient=P0&slice=99", "There is no slice “99”."),
         ("#patients?patient=P0&slice=x", "There is no slice “x”."),
         ("#patients?patient=P0&method=CUTGAN&method=no", "There is no method “no”."),
+        ("#patients?patient=P0&rows=t1ce,t9&size=7",
+         "There is no row “t1ce,t9”. There is no size “7”."),
         ("#patients?score=none&of=none",
          "There is no score “none”. There is no scored run “none”."),
         ("#patients?patient=P0&slice=3&score=strict/ssim/brain&of=mean", ""),
@@ -1028,6 +1030,68 @@ def test_pictures_are_large_and_zoom_to_the_tumour(page):
     assert np.abs(small - true).mean() < 8
     browser = page(browser.execute_script("return location.hash"))
     assert browser.find_element("id", "zoom").get_attribute("aria-pressed") == "true"
+
+
+@in_chromium
+def test_pictures_are_magnified_where_the_pointer_is_and_moved_by_dragging(page):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    browser = page("#patients?patient=P0&slice=5")
+    shown = "return shownRectangle(scene.content)"
+    whole = browser.execute_script(shown)
+    before = pixels(browser, "true T1ce")
+    truth = canvas(browser, "true T1ce")
+    corner = (-truth.size["width"] // 2 + 1, -truth.size["height"] // 2 + 1)
+    ActionChains(browser).move_to_element_with_offset(truth, *corner).perform()
+    press(browser, "+", "0/5")
+    press(browser, "+", "0/5")
+    left, top, right, bottom = browser.execute_script(shown)
+    assert (left, top) == pytest.approx((0, 0), abs=0.2), "the pointer's place stays"
+    assert (right, bottom) == pytest.approx([side / 1.25**2 for side in whole[2:]], abs=0.2)
+    # The same pixels are there, larger.
+    height, width = before.shape[:2]
+    part = before[: round(height / 1.25**2), : round(width / 1.25**2), 0].astype(np.uint8)
+    larger = np.asarray(Image.fromarray(part).resize((width, height))).astype(float)
+    assert np.abs(pixels(browser, "true T1ce")[..., 0] - larger).mean() < 4
+
+    drag = ActionChains(browser).key_down(Keys.SHIFT)
+    drag.drag_and_drop_by_offset(truth, -40, -20).key_up(Keys.SHIFT).perform()
+    moved = browser.execute_script(shown)
+    by = 40 / truth.size["width"] * (right - left), 20 / truth.size["height"] * (bottom - top)
+    assert moved[:2] == pytest.approx((left + by[0], top + by[1]), abs=0.1)
+    assert browser.find_element("id", "window").text == "", "the window is as it was"
+    for _ in range(20):
+        press(browser, "-", "0/5")
+    assert browser.execute_script(shown) == pytest.approx(whole)
+    press(browser, "+", "0/5")
+    press(browser, "0", "0/5")
+    assert browser.execute_script(shown) == whole
+    wheel = "new WheelEvent('wheel', {deltaY: -100, ctrlKey: true, bubbles: true, cancelable: true})"
+    browser.execute_script(f"document.getElementById('stage').dispatchEvent({wheel})")
+    left, _, right, _ = browser.execute_script(shown)
+    assert right - left < 0.8 * whole[2]
+    act(browser, "go({patient: 2})", "2/5")
+    assert browser.execute_script(shown) == whole, "another patient is whole"
+
+
+@in_chromium
+def test_rows_and_size_are_in_the_address(page):
+    browser = page("#patients?patient=P0&slice=5")
+    press(browser, "e", "0/5")
+    press(browser, "m", "0/5")
+    choose(browser, "size", "200")
+    at = browser.execute_script("return location.hash")
+    assert "rows=t1ce%2Cerror" in at and "size=200" in at
+    browser = page(at)
+    names = "return [...document.querySelectorAll('#references canvas')].map(one => one.ariaLabel)"
+    assert browser.execute_script(names) == ["true T1ce", "true outlines"]
+    assert canvas(browser, "true T1ce").size["width"] == 200
+    press(browser, "e", "0/5")
+    press(browser, "m", "0/5")
+    choose(browser, "size", "fit")
+    at = browser.execute_script("return location.hash")
+    assert "rows" not in at and "size" not in at
 
 
 @in_chromium

@@ -2,6 +2,7 @@
 "use strict";
 
 const PAGE_STEP = 5;
+const CLOSER = 1.25;
 const PATIENT_SCORES =
   ["dice/wt", "dice/tc", "dice/et", "volume_difference/et", "ssim/et", "psnr/brain"];
 const MEAN = "mean";
@@ -158,6 +159,7 @@ function go({ patient = state.patient, slice }) {
   const moved = patient !== state.patient;
   const { first, count, start, patient: name } = data.patients[patient];
   const target = slice ?? (moved ? start : state.slice);
+  if (moved) state.lens = WHOLE;
   state.patient = patient;
   state.slice = Math.min(first + count - 1, Math.max(first, target));
   const slider = byId("slice");
@@ -196,6 +198,7 @@ function choose(change) {
 
 function zoom(on) {
   state.zoomed = on;
+  state.lens = WHOLE;
   byId("zoom").setAttribute("aria-pressed", on);
   rememberPatient();
   return rebuild();
@@ -218,8 +221,6 @@ function toggle(box) {
   box.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
-const rowBox = (name) => byId("rows").querySelector(`[name=${name}]`);
-
 function nextMode() {
   const select = byId("mode");
   select.selectedIndex = (select.selectedIndex + 1) % select.length;
@@ -236,9 +237,12 @@ const KEYS = {
   ArrowRight: () => changePatient(1),
   Escape: () => state.enlarged && enlarge(null),
   " ": () => blink(true),
+  "+": () => magnify(CLOSER),
+  "-": () => magnify(1 / CLOSER),
+  0: () => setLens(WHOLE),
   a: () => byId("all-methods").click(),
   e: () => toggle(rowBox("error")),
-  i: () => toggle(byId("inputs")),
+  i: () => toggle(rowBox("inputs")),
   m: () => toggle(rowBox("masks")),
   p: nextMode,
   s: () => toggle(byId("signed")),
@@ -268,8 +272,10 @@ function listenToControls() {
   byId("all-methods").addEventListener("click", () => chooseMethods(methods.chosen ? null : everyMethod()));
   byId("overlays").addEventListener("input", repaint);
   byId("overlays").addEventListener("change", repaint);
-  byId("rows").addEventListener("change", rebuild);
-  byId("size").addEventListener("change", rebuild);
+  byId("rows").addEventListener("change", () => {
+    rememberPatient();
+    rebuild();
+  });
   for (const name of ["score", "of", "minus"]) {
     byId(name).addEventListener("change", ({ target }) => choose({ [name]: target.value }));
   }
@@ -304,7 +310,25 @@ function rememberPatient() {
   const entries = Object.entries({ patient: data.patients[patient].patient, slice, score, of });
   if (minus) entries.push(["minus", minus]);
   if (state.zoomed) entries.push(["zoom", "tumour"]);
+  const rows = rowBoxes();
+  if (rows.some((box) => box.checked !== box.defaultChecked)) {
+    entries.push(["rows", rows.filter((box) => box.checked).map((box) => box.name)]);
+  }
+  if (byId("size").selectedIndex) entries.push(["size", byId("size").value]);
   remember("patients", entries);
+}
+
+/** Show the rows and the size of an address; one that names a patient alone has the usual ones. */
+function restoreRows(asked, known) {
+  if (!["rows", "size", "patient"].some((name) => asked.has(name))) return;
+  const rows = rowBoxes();
+  const names = known("rows", "row", (text) =>
+    text.split(",").every((name) => !name || rows.some((box) => box.name === name)));
+  for (const box of rows) {
+    box.checked = names === null ? box.defaultChecked : names.split(",").includes(box.name);
+  }
+  const sizes = [...byId("size").options].map((option) => option.value);
+  byId("size").value = known("size", "size", (text) => sizes.includes(text)) ?? sizes[0];
 }
 
 /** Show the patient, slice and score that the address names; return what of it does not exist. */
@@ -325,6 +349,7 @@ function restorePatients() {
   state.minus = minus ?? (asked.has("score") ? "" : state.minus);
   byId("score").value = state.score;
   listPatients();
+  restoreRows(asked, known);
   state.zoomed = asked.get("zoom") === "tumour";
   byId("zoom").setAttribute("aria-pressed", state.zoomed);
   state.enlarged = null;

@@ -6,6 +6,8 @@ const HEADING = 4; // of a column, in em
 const GAP = 4;
 const SMALLEST = 150; // pixels of a picture's width; what does not fit is below
 const FULL_WINDOW = { width: 255, level: 127.5 };
+const WHOLE = { scale: 1, centre: [0.5, 0.5] };
+const CLOSEST = 16;
 const ROWS = ["t1ce", "error", "masks"];
 const NARROW = matchMedia("(max-width: 900px)");
 
@@ -20,6 +22,7 @@ const state = {
   enlarged: null, // the name of a picture
   blinking: false,
   window: FULL_WINDOW,
+  lens: WHOLE, // the part of a picture that is shown: its middle, as shares, and how much larger
 };
 let tiles = []; // { canvas, readout, picture, truth }
 let built = ""; // what `tiles` were built for
@@ -29,8 +32,19 @@ let drawing = null;
 let changes = 0; // of the controls that decide on tiles
 
 const checked = (id) => byId(id).checked;
+const rowBoxes = () => [...byId("rows").querySelectorAll("input")];
+const rowBox = (name) => byId("rows").querySelector(`[name=${name}]`);
 const contentRectangle = (content) =>
   state.zoomed ? content.tumour : [0, 0, ...content.size];
+
+/** The part of a slice that the pictures show, in pixels: left, top, right, bottom. */
+function shownRectangle(content) {
+  const [left, top, right, bottom] = contentRectangle(content);
+  const { scale, centre: [along, down] } = state.lens;
+  const x = (side) => left + (along + side / (2 * scale)) * (right - left);
+  const y = (side) => top + (down + side / (2 * scale)) * (bottom - top);
+  return [x(-1), y(-1), x(1), y(1)];
+}
 
 // ------------------------------------------------------------- pictures
 
@@ -110,7 +124,7 @@ function sceneOf(content, place, sheet) {
   };
   return {
     content,
-    rectangle: contentRectangle(content),
+    rectangle: shownRectangle(content),
     grey: (name) => once(`grey ${name}`, () => tile(content, sheet, name)),
     image: (name) => once(`image ${name}`, () =>
       painted(scene.grey(name), scene.colors(), content.size)),
@@ -193,7 +207,7 @@ function inputLanes(rows) {
 
 /** The columns of the stage: the references on the left, and the methods. */
 function lanes() {
-  const rows = ROWS.filter((row) => byId("rows").querySelector(`[name=${row}]`).checked);
+  const rows = ROWS.filter((row) => rowBox(row).checked);
   const columns = shownColumns();
   state.turn = Math.max(0, Math.min(state.turn, columns.length - 1));
   const methods = (NARROW.matches && columns.length ? [columns[state.turn]] : columns)
@@ -201,7 +215,7 @@ function lanes() {
   if (NARROW.matches && columns.length > 1) {
     methods[0].score += ` (${state.turn + 1} of ${columns.length}, swipe)`;
   }
-  const inputs = checked("inputs") && rows.length ? inputLanes(rows) : [];
+  const inputs = rowBox("inputs").checked && rows.length ? inputLanes(rows) : [];
   const references = [truthLane(rows), ...inputs];
   for (const lane of [...references, ...methods]) {
     const picked = lane.pictures.find(({ name }) => name && name === state.enlarged);
@@ -358,6 +372,23 @@ function setWindow(next) {
   repaint();
 }
 
+/** Show another part of the pictures, which stay full. */
+function setLens({ scale, centre }) {
+  const margin = 0.5 / scale;
+  state.lens = { scale, centre: centre.map((at) => Math.max(margin, Math.min(1 - margin, at))) };
+  if (scene) scene.rectangle = shownRectangle(scene.content);
+  repaint();
+}
+
+/** Enlarge the pictures by a factor; the place under the pointer, else the middle, stays. */
+function magnify(factor) {
+  const { scale: before, centre } = state.lens;
+  const scale = Math.max(1, Math.min(CLOSEST, before * factor));
+  const fixed = aimed ?? [0.5, 0.5];
+  setLens({ scale, centre: centre.map((at, axis) =>
+    at + (fixed[axis] - 0.5) * (1 / before - 1 / scale)) });
+}
+
 function blink(on) {
   if (state.blinking === on) return;
   state.blinking = on;
@@ -388,8 +419,8 @@ function tell() {
   const [along, down] = aimed;
   byId("stage").style.setProperty("--x", `${100 * along}%`);
   byId("stage").style.setProperty("--y", `${100 * down}%`);
-  const x = left + Math.floor(along * (right - left));
-  const y = top + Math.floor(down * (bottom - top));
+  const x = Math.floor(left + along * (right - left));
+  const y = Math.floor(top + down * (bottom - top));
   const at = y * scene.content.size[0] + x;
   for (const one of tiles) one.readout.textContent = shownBy(one).read(at);
 }
@@ -402,9 +433,12 @@ function listenToPointers() {
   const stage = byId("stage");
   let pressed = null, clicks;
   stage.addEventListener("pointerdown", (event) => {
-    const { clientX, clientY, button, target } = event;
-    const canvas = target.closest("canvas");
-    if (button === 0) pressed = { clientX, clientY, canvas, from: state.window, dragged: false };
+    const { clientX, clientY, button, shiftKey, target } = event;
+    if (button > 1) return;
+    if (button === 1) event.preventDefault(); // or the browser scrolls by itself
+    const moves = button === 1 || shiftKey;
+    const { window, lens } = state;
+    pressed = { clientX, clientY, canvas: target.closest("canvas"), window, lens, moves, dragged: false };
   });
   addEventListener("pointermove", (event) => {
     aim(event);
@@ -412,17 +446,22 @@ function listenToPointers() {
     const right = event.clientX - pressed.clientX, down = event.clientY - pressed.clientY;
     pressed.dragged ||= Math.hypot(right, down) >= DRAGGED;
     if (!pressed.dragged) return;
+    if (pressed.moves) {
+      const { scale, centre: [x, y] } = pressed.lens;
+      const { clientWidth, clientHeight } = pressed.canvas;
+      return setLens({ scale, centre: [x - right / clientWidth / scale, y - down / clientHeight / scale] });
+    }
     setWindow({
-      width: Math.max(4, Math.min(510, pressed.from.width + right)),
-      level: Math.max(0, Math.min(255, pressed.from.level + down)),
+      width: Math.max(4, Math.min(510, pressed.window.width + right)),
+      level: Math.max(0, Math.min(255, pressed.window.level + down)),
     });
   });
   addEventListener("pointerup", (event) => {
-    const { canvas, dragged, clientX } = pressed ?? {};
+    const { canvas, dragged, moves, clientX } = pressed ?? {};
     pressed = null;
     const right = event.clientX - clientX;
     if (event.pointerType === "touch" && Math.abs(right) > SWIPED) return turnMethod(-Math.sign(right));
-    if (!canvas || dragged) return;
+    if (!canvas || dragged || moves) return;
     // A double click resets the window; only a single one enlarges.
     if (clicks) {
       clicks = clearTimeout(clicks);
@@ -438,8 +477,10 @@ function listenToPointers() {
   stage.addEventListener("pointerleave", () => stage.classList.remove("aimed"));
   let turned = 0;
   stage.addEventListener("wheel", (event) => {
-    if (event.ctrlKey || event.shiftKey || !event.deltaY) return;
+    if (event.shiftKey || !event.deltaY) return;
     event.preventDefault();
+    // Fingers on a touchpad that move apart arrive as a wheel with Ctrl.
+    if (event.ctrlKey) return magnify(Math.exp(-event.deltaY * (event.deltaMode ? 0.1 : 0.003)));
     // A touchpad sends many small turns, a wheel one of about a hundred pixels a notch.
     turned += event.deltaMode ? Math.sign(event.deltaY) * 50 : event.deltaY;
     const steps = Math.trunc(turned / 50);
