@@ -163,9 +163,9 @@ def test_the_page_shows_the_numbers_side_by_side(written):
     lines = [line for line in text.splitlines() if line.startswith("| MAF-Block ")]
     line = next(line for line in lines if " ASSD WT " in line)
     shown = [cell.strip() for cell in line.split("|")[2:-1]]
-    assert shown[:5] == ["I", "ASSD WT", "4.12", "4.09–4.15", "4.15"]
-    assert shown[5] == "4.00–4.30"
-    assert shown[6:] == ["4", "+0.03", "reproduced"]
+    assert shown[:5] == ["I", "ASSD WT", "4.120", "4.090–4.150", "4.150"]
+    assert shown[5] == "4.000–4.300"
+    assert shown[6:] == ["4", "+0.030", "reproduced"]
     assert "of 4 it covers the mean" in text
 
 

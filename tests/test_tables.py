@@ -303,7 +303,7 @@ def test_markdown_shows_counts_gaps_and_published_numbers(tmp_path, scores):
     assert "– [0]" in unet
     assert markdown_line(text, "MAF-Block + joint learning")[1:] == ["not run here", *["–"] * 6]
     below = text.partition("| MAF-Block + joint learning")[2].splitlines()[1]
-    pairs = ["0.880", "4.70", "0.418", "3.845", "0.679", "4.416"]  # Dice and ASSD of WT, ET, TC
+    pairs = ["0.880", "4.700", "0.418", "3.845", "0.679", "4.416"]  # Dice and ASSD of WT, ET, TC
     assert re.findall(r"[\d.]+", below) == pairs, "not all the digits of the paper"
     comparison = written(tmp_path, "table3_segmentation", scores)[".md"]
     assert comparison.count("Zhou et al. (published)") == 1
@@ -466,6 +466,8 @@ def test_published_numbers_keep_their_digits(tmp_path, scores):
     text = written(tmp_path, "table2_synthesis", scores)[".md"]
     assert "0.8879" in text
     assert "22.78" in text
+    text = written(tmp_path, "table1_ablation", scores)[".md"]
+    assert " 5.990 " in text and " 4.120 " in text and " 0.350 " in text
 
 
 def test_the_markdown_grid_is_even(tmp_path, scores):
