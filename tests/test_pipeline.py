@@ -316,7 +316,7 @@ def test_every_figure_is_drawn(finished):
     assert {path.stem for path in folder.glob("*.png")} == names
     assert {path.stem for path in folder.glob("*.pdf")} == names
     pictures = [*folder.glob("*.png"), *folder.glob("*.pdf")]
-    assert all(path.stat().st_size > 10_000 for path in pictures)
+    assert all(path.stat().st_size > 5_000 for path in pictures)
     for ending in ("md", "tex", "rst"):
         assert {path.stem for path in folder.glob(f"*.{ending}")} == names
 
