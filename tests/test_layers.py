@@ -10,10 +10,18 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.contract import Batch, Synthesizer, frozen
+from methods.layers import arranged
 from methods.layers.blur import BlurDown, BlurUp
 from methods.layers.init import initialise, xavier
 from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
-from methods.layers.patchnce import PatchHeads, draw_positions, identical_share, info_nce, patch_nce
+from methods.layers.patchnce import (
+    PatchHeads,
+    draw_positions,
+    identical_share,
+    info_nce,
+    patch_nce,
+    sample,
+)
 from methods.layers.resnet import TAPS, Decoder, Encoder
 from methods.layers.unet import UNet
 from methods.maf_net.fusion import Average, MAFBlock
@@ -56,7 +64,8 @@ def test_cutgan_taps_the_official_layers(cutgan):
     assert torch.equal(features[-1], code)
 
 
-def test_cutgan_costs_what_the_official_generator_costs(cutgan):
+def test_cutgan_costs_what_the_official_generator_costs(cutgan, monkeypatch):
+    monkeypatch.setattr(arranged, "_as_torch", lambda x: True)  # as anywhere but on a CPU
     image = torch.zeros(1, 3, PAPER, PAPER)
     with torch.inference_mode():
         with FlopCounterMode(display=False) as encoder:
@@ -135,10 +144,25 @@ def test_blurs_add_no_parameters():
 
 
 def test_info_nce_by_hand():
-    # Orthogonal unit vectors: own position 1, the other 0, the overwritten diagonal -10.
+    # Orthogonal unit vectors: own position 1, the other 0.
     vectors = torch.eye(2)[None]
-    expected = -math.log(math.exp(2) / (math.exp(2) + 1 + math.exp(-20)))
+    expected = -math.log(math.exp(2) / (math.exp(2) + 1))
     assert info_nce(vectors, vectors, temperature=0.5).item() == pytest.approx(expected)
+
+
+def test_info_nce_is_the_official_one():
+    """Which has -10 on the diagonal, and the positive as one more class."""
+    torch.manual_seed(0)
+    queries, keys = (F.normalize(torch.randn(2, 64, 8).double(), dim=2) for _ in range(2))
+    queries.requires_grad_()
+    positive = (queries * keys).sum(dim=2, keepdim=True)
+    negatives = (queries @ keys.transpose(1, 2)).masked_fill(torch.eye(64).bool(), -10.0)
+    logits = torch.cat([positive, negatives], dim=2).flatten(0, 1) / 0.07
+    official = F.cross_entropy(logits, torch.zeros(128, dtype=torch.long))
+    ours = info_nce(queries, keys, 0.07).mean()
+    torch.testing.assert_close(ours, official, rtol=1e-14, atol=0)
+    gradients = (torch.autograd.grad(loss, queries)[0] for loss in (ours, official))
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-15)
 
 
 def test_info_nce_never_takes_negatives_from_another_image():
@@ -146,25 +170,34 @@ def test_info_nce_never_takes_negatives_from_another_image():
     queries, keys = (F.normalize(torch.randn(3, 5, 8), dim=2) for _ in range(2))
     together = info_nce(queries, keys, 0.07)
     alone = torch.stack(
-        [info_nce(q[None], k[None], 0.07) for q, k in zip(queries, keys, strict=True)]
+        [info_nce(q[None], k[None], 0.07)[0] for q, k in zip(queries, keys, strict=True)]
     )
-    torch.testing.assert_close(together, alone.mean())
+    torch.testing.assert_close(together, alone)
 
 
 def test_no_gradient_reaches_the_keys():
     heads = PatchHeads((3,), features=4)
-    queries, keys = (torch.randn(1, 3, 4, 4, requires_grad=True) for _ in range(2))
-    patch_nce(heads, [queries], [keys], 16, 0.07).backward()
+    queries, keys = (torch.randn(1, 16, 3, requires_grad=True) for _ in range(2))
+    patch_nce(heads, [queries], [keys], 0.07).sum().backward()
     assert keys.grad is None and queries.grad.abs().sum() > 0
 
 
 def test_heads_give_unit_vectors():
-    vectors = PatchHeads((3, 5), 8)(
-        [torch.randn(2, 3, 6, 6), torch.randn(2, 5, 3, 3)], [torch.arange(4), torch.arange(9)]
-    )
+    vectors = PatchHeads((3, 5), 8)([torch.randn(2, 4, 3), torch.randn(2, 9, 5)])
     assert [tuple(v.shape) for v in vectors] == [(2, 4, 8), (2, 9, 8)]
     for v in vectors:
         torch.testing.assert_close(v.norm(dim=2), torch.ones(v.shape[:2]))
+
+
+def test_each_part_of_a_batch_is_sampled_at_its_own_positions():
+    maps = torch.randn(4, 3, 5, 6, requires_grad=True)
+    drawn = [draw_positions([maps], 7) for _ in range(2)]
+    (made,) = sample([maps], drawn)
+    for image, sampled in enumerate(made):
+        where = drawn[image // 2][0]
+        assert torch.equal(sampled, maps[image].flatten(1)[:, where].T)
+    made.sum().backward()
+    assert maps.grad.sum() == 4 * 3 * 7 and maps.grad.max() == 1
 
 
 def test_positions_are_drawn_without_replacement():
@@ -287,8 +320,9 @@ def test_a_clipped_step_is_no_longer_than_that():
 
 
 def test_identical_share_counts_positions_that_are_not_alone():
-    keys = torch.tensor([[[[1.0, 1.0, 2.0, 5.0]]], [[[1.0, 2.0, 3.0, 3.0]]]])
-    assert identical_share(keys, torch.tensor([0, 1, 2])).item() == pytest.approx(1 / 3)
+    # Two images of three positions and two channels; only two positions are equal in both.
+    keys = torch.tensor([[[1.0, 4], [1, 4], [2, 4]], [[1, 1], [2, 2], [3, 1]]])
+    assert identical_share(keys).item() == pytest.approx(1 / 3)
 
 
 def test_decoder_undoes_the_encoders_size():

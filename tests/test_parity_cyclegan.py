@@ -18,6 +18,7 @@ from methods.contract import Batch
 from methods.cyclegan import pool
 from methods.cyclegan.method import CycleGAN
 from methods.cyclegan.pool import HistoryPool
+from methods.layers import arranged
 from methods.layers.init import initialise, normal
 from methods.layers.patchgan import PatchDiscriminator
 
@@ -106,7 +107,13 @@ def test_the_official_networks_parameters(at_paper_size):
         assert parameters(network) == 2_764_737
 
 
-def test_the_official_networks_costs(at_paper_size):
+@pytest.fixture
+def as_torch(monkeypatch):
+    """Layers as they are anywhere but on a CPU."""
+    monkeypatch.setattr(arranged, "_as_torch", lambda x: True)
+
+
+def test_the_official_networks_costs(at_paper_size, as_torch):
     image = torch.zeros(1, 3, PAPER, PAPER)
     with torch.inference_mode():
         with FlopCounterMode(display=False) as generator:
@@ -119,7 +126,7 @@ def test_the_official_networks_costs(at_paper_size):
     assert tuple(scores.shape) == (1, 1, 26, 26)
 
 
-def test_a_step_costs_what_the_official_one_does():
+def test_a_step_costs_what_the_official_one_does(as_torch):
     """Six passes of the generators, back through all of them; no weight gradient in frozen Ds."""
     model = build("cyclegan", width=8)
     images = torch.zeros(1, 3, SIDE, SIDE)

@@ -6,7 +6,13 @@ from torch import Tensor
 from methods.contract import Batch, Synthesizer, frozen
 from methods.layers.init import initialise, xavier
 from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
-from methods.layers.patchnce import PatchHeads, draw_positions, identical_share, patch_nce_at
+from methods.layers.patchnce import (
+    PatchHeads,
+    draw_positions,
+    identical_share,
+    patch_nce,
+    sample,
+)
 from methods.layers.resnet import Decoder, Encoder
 from methods.layers.schedule import decay_linearly
 
@@ -42,6 +48,8 @@ class Cut(Synthesizer):
         images = batch.inputs
         if p.identity_weight:
             images = torch.cat([images, batch.t1ce.expand_as(images)])
+        # Unless flipped, the keys are the features of the generating forward pass: instance norm
+        # has no state, so encoding the same images once more would give the same numbers.
         code, keys = self.encoder(images.flip(3) if flipped else images)
         generated = self.decoder(code)
         count = len(batch.inputs)
@@ -58,30 +66,21 @@ class Cut(Synthesizer):
             queries = [q.flip(3) for q in queries]
             with torch.no_grad():
                 _, keys = self.encoder(images)
-        nce, positions = self._nce(queries, keys, slice(None, count))
-        identical = identical_share(keys[0][:count], positions[0])
+        # Each term has positions of its own.
+        positions = [draw_positions(keys, p.patches) for _ in range(len(images) // count)]
+        queries, keys = sample(queries, positions), sample(keys, positions)
+        nce, *identity = patch_nce(self.heads, queries, keys, p.temperature).split(count)
+        nce = nce.mean()
+        identical = identical_share(keys[0][:count])
         losses = {"D": d_loss, "GAN": gan, "NCE": nce, "identical_keys": identical}
         if p.identity_weight:
-            identity, _ = self._nce(queries, keys, slice(count, None))
-            g_loss = gan + 0.5 * (p.nce_weight * nce + p.identity_weight * identity)
-            losses["NCE_identity"] = identity
+            losses["NCE_identity"] = identity[0].mean()
+            contrast = p.nce_weight * nce + p.identity_weight * losses["NCE_identity"]
+            g_loss = gan + 0.5 * contrast
         else:
             g_loss = gan + p.nce_weight * nce
         self.update(g_loss, self.g_optimizer, self.h_optimizer)
         return losses
-
-    def _nce(
-        self, queries: list[Tensor], keys: list[Tensor], images: slice
-    ) -> tuple[Tensor, list[Tensor]]:
-        """PatchNCE over some of the images, and the positions it was taken at, by tapped layer.
-
-        Unless flipped, the keys are the features of the generating forward pass: instance norm has
-        no state, so encoding the same images once more would give the same numbers bit for bit.
-        """
-        p = self.params
-        queries, keys = [q[images] for q in queries], [k[images] for k in keys]
-        positions = draw_positions(keys, p.patches)
-        return patch_nce_at(positions, self.heads, queries, keys, p.temperature), positions
 
     def synthesize(self, inputs: Tensor) -> Tensor:
         return self.decoder(self.encoder(inputs)[0]).mean(dim=1, keepdim=True)

@@ -83,12 +83,12 @@ class Drit(Synthesizer):
             decay_linearly(optimizer, rate, self.progress)
 
         images = batch.inputs, batch.t1ce.expand(-1, p.t1ce_channels, -1, -1)
-        *earlier, last = zip(*(x.split(count) for x in images), strict=True)
-        for a, b in earlier:
-            with torch.no_grad():
-                content = self._contents((a[:1], b[:1]))
+        earlier, (a, b) = [x[:-count:count] for x in images], [x[-count:] for x in images]
+        with torch.no_grad():
+            # Of both batches at once: no norm mixes images, and these updates leave the encoder.
+            contents = self._contents(earlier).unflatten(0, (2, -1)).unbind(1)
+        for content in contents:
             self._update_content_discriminator(content + _normal(content.shape, content))
-        a, b = last
         return self._update_all((a[:1], b[:1]), (a[1:], b[1:]))
 
     def _update_all(self, real: Images, others: Images) -> dict[str, Tensor]:
@@ -118,11 +118,11 @@ class Drit(Synthesizer):
         _, _, styles_again = self._styles(fakes)
         first = {}
         with frozen(self.discriminators, self.content_discriminator):
+            of_content = self.content_discriminator(content)
             for d, name in enumerate("AB"):
                 own = slice(d, d + 1)
                 first[f"GAN_{name}"] = cross_entropy(self.discriminators[d](fakes[d]), 1.0)
-                logits = self.content_discriminator(content[own])
-                first[f"GAN_content_{name}"] = cross_entropy([logits], 0.5)
+                first[f"GAN_content_{name}"] = cross_entropy([of_content[own]], 0.5)
                 cycle = self.generator.decoders[d](again[[1 - d]], styles_again[own])
                 first[f"cycle_{name}"] = p.reconstruction_weight * F.l1_loss(cycle, real[d])
                 first[f"self_{name}"] = p.reconstruction_weight * F.l1_loss(copies[d], real[d])
@@ -164,13 +164,13 @@ class Drit(Synthesizer):
 
     def _update_content_discriminator(self, content: Tensor) -> Tensor:
         """Its loss on the codes of one image of each domain: A is 0, B is 1."""
-        of_a, of_b = (self.content_discriminator(code) for code in content.split(1))
+        of_a, of_b = self.content_discriminator(content).split(1)
         loss = cross_entropy([of_a], 0.0) + cross_entropy([of_b], 1.0)
         self.update(loss, self.c_optimizer, clip=self.params.clip)
         return loss
 
     def _contents(self, images: Images) -> Tensor:
-        """An image of each domain, (1, C, H, W) -> their content codes (2, 4 * width, h, w)."""
+        """Images of each domain, (B, C, H, W) -> their content codes (2 * B, 4 * width, h, w)."""
         return torch.cat([self.content_encoder(image, d) for d, image in enumerate(images)])
 
     def _styles(self, images: Images) -> tuple[Tensor, Tensor, Tensor]:
@@ -195,8 +195,10 @@ class Drit(Synthesizer):
 
 def discriminator_loss(discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
     """Cross-entropy of `fake` with 0 plus that of `real` with 1; no gradient reaches `fake`."""
-    of_fake = cross_entropy(discriminator(fake.detach()), 0.0)
-    return of_fake + cross_entropy(discriminator(real), 1.0)
+    # In one pass: nothing mixes the images.
+    logits = discriminator(torch.cat([fake.detach(), real]))
+    of_fake, of_real = zip(*(x.split([len(fake), len(real)]) for x in logits), strict=True)
+    return cross_entropy(of_fake, 0.0) + cross_entropy(of_real, 1.0)
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

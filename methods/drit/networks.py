@@ -3,6 +3,7 @@
 Widths are relative to `width`, 64 in the paper. A content code is (B, 4 * width, H / 4, W / 4).
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.errors import MethodError
+from methods.layers.arranged import Conv2d, InstanceNorm2d, ReflectionPad2d
 from methods.layers.resnet import ResnetBlock
 
 Channels = tuple[int, int]
@@ -25,7 +27,7 @@ def initialise(network: nn.Module) -> nn.Module:
 
 
 def _padded(inner: int, outer: int, size: int, stride: int, padding: int) -> list[nn.Module]:
-    return [nn.ReflectionPad2d(padding), nn.Conv2d(inner, outer, size, stride)]
+    return [ReflectionPad2d(padding), Conv2d(inner, outer, size, stride)]
 
 
 class ContentEncoder(nn.Module):
@@ -41,7 +43,7 @@ class ContentEncoder(nn.Module):
         layers = [*_padded(channels, width, 7, 1, 3), nn.LeakyReLU(0.01)]
         for outer in (2 * width, 4 * width):
             layers += _padded(outer // 2, outer, 3, 2, 1)
-            layers += [nn.InstanceNorm2d(outer), nn.ReLU()]
+            layers += [InstanceNorm2d(outer), nn.ReLU()]
         return nn.Sequential(*layers, *(ResnetBlock(4 * width) for _ in range(3)))
 
     def forward(self, image: Tensor, domain: int) -> Tensor:
@@ -220,6 +222,6 @@ def _most_stages(side: int) -> int:
     return 0 if side < 11 else 1 + _most_stages((side - 5) // 2 + 1)
 
 
-def cross_entropy(logits: list[Tensor], target: float) -> Tensor:
+def cross_entropy(logits: Sequence[Tensor], target: float) -> Tensor:
     """Of the logits with `target`, in 0..1: mean over images and positions, sum over the maps."""
     return sum(F.binary_cross_entropy_with_logits(x, torch.full_like(x, target)) for x in logits)

@@ -4,12 +4,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from methods.layers.arranged import InstanceNorm2d
+
 SLOPE = 0.01  # of the LeakyReLUs
 
 
 def _conv(inner: int, outer: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
     conv = nn.Conv2d(inner, outer, 3, stride, padding=dilation, dilation=dilation, bias=False)
-    return nn.Sequential(conv, nn.InstanceNorm2d(outer, affine=True), nn.LeakyReLU(SLOPE))
+    return nn.Sequential(conv, InstanceNorm2d(outer, affine=True), nn.LeakyReLU(SLOPE))
 
 
 class ResDil(nn.Module):

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from methods.layers.arranged import reflect
+
 
 def _filter(taps: list[float], channels: int) -> Tensor:
     """Outer product of `taps` with itself, normalised to sum 1, once for each channel."""
@@ -31,7 +33,7 @@ class BlurDown(nn.Module):
         self.register_buffer("filter", _filter([1.0, 2.0, 1.0], channels), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        padded = reflect(x, 1)
         return F.conv2d(padded, self.filter, stride=2, groups=x.shape[1])
 
 

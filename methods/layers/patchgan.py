@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from methods.layers.arranged import Conv2d, InstanceNorm2d
 from methods.layers.blur import BlurDown
 
 GanForm = Literal["least_squares", "logistic"]
@@ -15,9 +16,9 @@ def _block(
     inner: int, outer: int, stride: int, antialias: bool, norm: bool = True
 ) -> list[nn.Module]:
     blurred = antialias and stride > 1
-    layers: list[nn.Module] = [nn.Conv2d(inner, outer, 4, 1 if blurred else stride, padding=1)]
+    layers: list[nn.Module] = [Conv2d(inner, outer, 4, 1 if blurred else stride, padding=1)]
     if norm:
-        layers.append(nn.InstanceNorm2d(outer))
+        layers.append(InstanceNorm2d(outer))
     layers.append(nn.LeakyReLU(0.2, inplace=True))
     if blurred:
         layers.append(BlurDown(outer))
@@ -66,6 +67,11 @@ def gan_loss(scores: Tensor, target: float, form: GanForm = "least_squares") -> 
 def discriminator_loss(
     discriminator: nn.Module, fake: Tensor, real: Tensor, form: GanForm = "least_squares"
 ) -> Tensor:
-    """Half of the loss of `fake` against 0 and `real` against 1; no gradient reaches `fake`."""
-    of_fake = gan_loss(discriminator(fake.detach()), 0.0, form)
-    return 0.5 * (of_fake + gan_loss(discriminator(real), 1.0, form))
+    """Half of the loss of `fake` against 0 and `real` against 1; no gradient reaches `fake`.
+
+    Parameters
+    ----------
+    discriminator : scores each image by itself, so that both batches can pass it as one.
+    """
+    of_fake, of_real = discriminator(torch.cat([fake.detach(), real])).chunk(2)
+    return 0.5 * (gan_loss(of_fake, 0.0, form) + gan_loss(of_real, 1.0, form))

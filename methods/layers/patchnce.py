@@ -21,13 +21,13 @@ class PatchHeads(nn.Module):
             for c in channels
         )
 
-    def forward(self, maps: list[Tensor], positions: list[Tensor]) -> list[Tensor]:
-        """Maps (B, C, H, W) and positions (P,), one pair per layer -> (B, P, features) each."""
+    def forward(self, samples: list[Tensor]) -> list[Tensor]:
+        """Features (B, P, C), one tensor per layer -> (B, P, features) each."""
         vectors = []
-        for mlp, features, where in zip(self.mlps, maps, positions, strict=True):
-            sampled = features.flatten(2)[:, :, where].transpose(1, 2)
+        for mlp, sampled in zip(self.mlps, samples, strict=True):
             projected = mlp(sampled).float()
-            vectors.append(projected / (projected.norm(dim=2, keepdim=True) + 1e-7))
+            length = projected.square().sum(dim=2, keepdim=True).sqrt()
+            vectors.append(projected / (length + 1e-7))
         return vectors
 
 
@@ -36,64 +36,76 @@ def draw_positions(maps: list[Tensor], count: int) -> list[Tensor]:
     return [torch.randperm(m.shape[2] * m.shape[3], device=m.device)[:count] for m in maps]
 
 
+def sample(maps: list[Tensor], positions: list[list[Tensor]]) -> list[Tensor]:
+    """Take the features at the drawn positions.
+
+    Parameters
+    ----------
+    maps : (B, C, H, W), one per layer.
+    positions : one draw of `draw_positions` per part of the batch; the parts are equally large.
+
+    Returns
+    -------
+    (B, P, C) per layer.
+    """
+    samples = []
+    for features, *drawn in zip(maps, *positions, strict=True):
+        count, channels = features.shape[:2]
+        where = torch.stack(drawn).repeat_interleave(count // len(drawn), dim=0)
+        where = where[:, None].expand(-1, channels, -1)
+        samples.append(features.flatten(2).gather(2, where).transpose(1, 2))
+    return samples
+
+
 def info_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
     """Cross-entropy of telling a query's own position from the others of the same image.
+
+    The official code writes -10 on the diagonal of the similarities and appends the positives as
+    one more class. With unit vectors the -10 adds exp(-10 / temperature) to a sum that is at least
+    exp(-1 / temperature): at 0.07 a share of 1e-56. Without it, the positives are the diagonal.
 
     Parameters
     ----------
     queries, keys : (B, P, features), unit vectors; no gradient flows into the keys.
+
+    Returns
+    -------
+    (B,), each image's mean over its positions.
     """
-    keys = keys.detach()
     # Divided by the temperature, what half precision rounds off would change a logit visibly.
     with torch.autocast(queries.device.type, enabled=False):
-        positive = (queries * keys).sum(dim=2, keepdim=True)
-        similarity = queries @ keys.transpose(1, 2)
-        own = torch.eye(similarity.shape[1], dtype=torch.bool, device=similarity.device)
-        # The official code overwrites the diagonal with -10 and keeps it as a 257th class.
-        negatives = similarity.masked_fill(own, -10.0)
-        logits = torch.cat([positive, negatives], dim=2).flatten(0, 1) / temperature
-        first = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
-        return F.cross_entropy(logits, first)
+        logits = (queries / temperature) @ keys.detach().transpose(1, 2)
+        own = torch.arange(logits.shape[1], device=logits.device).repeat(len(logits))
+        losses = F.cross_entropy(logits.flatten(0, 1), own, reduction="none")
+        return losses.view(logits.shape[:2]).mean(dim=1)
 
 
 def patch_nce(
-    heads: PatchHeads,
-    query_maps: list[Tensor],
-    key_maps: list[Tensor],
-    patches: int,
-    temperature: float,
+    heads: PatchHeads, queries: list[Tensor], keys: list[Tensor], temperature: float
 ) -> Tensor:
-    """PatchNCE loss: `info_nce` at the same random positions of both, mean over the layers."""
-    positions = draw_positions(key_maps, patches)
-    return patch_nce_at(positions, heads, query_maps, key_maps, temperature)
+    """PatchNCE loss of each image, (B,): the mean of `info_nce` over the layers.
 
-
-def patch_nce_at(
-    positions: list[Tensor],
-    heads: PatchHeads,
-    query_maps: list[Tensor],
-    key_maps: list[Tensor],
-    temperature: float,
-) -> Tensor:
-    """`patch_nce` at positions that are already drawn."""
+    Parameters
+    ----------
+    queries, keys : features (B, P, C) at the same positions, one tensor per layer; see `sample`.
+    """
     with torch.no_grad():
-        keys = heads(key_maps, positions)
-    queries = heads(query_maps, positions)
-    losses = [info_nce(q, k, temperature) for q, k in zip(queries, keys, strict=True)]
-    return torch.stack(losses).mean()
+        targets = heads(keys)
+    pairs = zip(heads(queries), targets, strict=True)
+    return torch.stack([info_nce(q, k, temperature) for q, k in pairs]).mean(dim=0)
 
 
 @torch.no_grad()
-def identical_share(keys: Tensor, positions: Tensor) -> Tensor:
+def identical_share(keys: Tensor) -> Tensor:
     """Share of the positions whose key equals that of another position of the same image.
 
     There a query's own key looks like some of its negatives: at the input, all of the air does.
 
     Parameters
     ----------
-    keys : (B, C, H, W), before the head. Takes B * C * P^2 comparisons, so C should be small.
-    positions : (P,), flat.
+    keys : (B, P, C), before the head. Takes B * C * P^2 comparisons, so C should be small.
     """
-    sampled = keys.flatten(2)[:, :, positions]
-    equal = (sampled[:, :, :, None] == sampled[:, :, None, :]).all(dim=1)
+    equal = torch.ones((), dtype=torch.bool, device=keys.device)
+    for channel in keys.unbind(2):
+        equal = equal & (channel[:, :, None] == channel[:, None, :])
     return (equal.sum(dim=2) > 1).float().mean()

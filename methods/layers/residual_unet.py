@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.errors import MethodError
+from methods.layers.arranged import InstanceNorm2d
 from methods.layers.init import initialise
 
 SLOPE = 0.01  # of the LeakyReLUs
@@ -23,7 +24,7 @@ Upsampling = Literal["transposed", "bilinear"]
 
 def _conv_norm(inner: int, outer: int, stride: int = 1) -> list[nn.Module]:
     conv = nn.Conv2d(inner, outer, 3, stride, padding=1)
-    return [conv, nn.InstanceNorm2d(outer, affine=True)]
+    return [conv, InstanceNorm2d(outer, affine=True)]
 
 
 class Block(nn.Module):
@@ -42,7 +43,7 @@ class Block(nn.Module):
         shortcut: list[nn.Module] = [nn.AvgPool2d(stride)] if stride > 1 else []
         if inner != outer:
             conv = nn.Conv2d(inner, outer, 1, bias=False)
-            shortcut += [conv, nn.InstanceNorm2d(outer, affine=True)]
+            shortcut += [conv, InstanceNorm2d(outer, affine=True)]
         self.shortcut = nn.Sequential(*shortcut)
         self.relu = nn.LeakyReLU(SLOPE)
 

@@ -8,6 +8,7 @@ number that CUT's option `nce_layers` means.
 
 from torch import Tensor, nn
 
+from methods.layers.arranged import Conv2d, InstanceNorm2d, ReflectionPad2d
 from methods.layers.blur import BlurDown, BlurUp
 
 # 0 input after reflection pad, 4 and 8 the downsampling convolutions before their norm,
@@ -19,7 +20,7 @@ def _conv_norm_relu(
     inner: int, outer: int, size: int, padding: int, stride: int = 1
 ) -> list[nn.Module]:
     conv = nn.Conv2d(inner, outer, size, stride, padding)
-    return [conv, nn.InstanceNorm2d(outer), nn.ReLU(inplace=True)]
+    return [conv, InstanceNorm2d(outer), nn.ReLU(inplace=True)]
 
 
 class ResnetBlock(nn.Module):
@@ -28,11 +29,11 @@ class ResnetBlock(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.body = nn.Sequential(
-            nn.ReflectionPad2d(1),
+            ReflectionPad2d(1),
             *_conv_norm_relu(channels, channels, 3, 0),
-            nn.ReflectionPad2d(1),
+            ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3),
-            nn.InstanceNorm2d(channels),
+            InstanceNorm2d(channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,7 +41,12 @@ class ResnetBlock(nn.Module):
 
 
 def _stem(channels: int, width: int) -> list[nn.Module]:
-    return [nn.ReflectionPad2d(3), *_conv_norm_relu(channels, width, 7, 0)]
+    return [
+        ReflectionPad2d(3),
+        Conv2d(channels, width, 7),
+        InstanceNorm2d(width),
+        nn.ReLU(inplace=True),
+    ]
 
 
 def _down(inner: int, antialias: bool) -> list[nn.Module]:
@@ -56,11 +62,11 @@ def _up(inner: int, antialias: bool) -> list[nn.Module]:
     if antialias:
         return [BlurUp(inner), *_conv_norm_relu(inner, outer, 3, 1)]
     conv = nn.ConvTranspose2d(inner, outer, 3, stride=2, padding=1, output_padding=1)
-    return [conv, nn.InstanceNorm2d(outer), nn.ReLU(inplace=True)]
+    return [conv, InstanceNorm2d(outer), nn.ReLU(inplace=True)]
 
 
 def _head(width: int, channels: int) -> list[nn.Module]:
-    return [nn.ReflectionPad2d(3), nn.Conv2d(width, channels, 7), nn.Tanh()]
+    return [ReflectionPad2d(3), Conv2d(width, channels, 7), nn.Tanh()]
 
 
 class Generator(nn.Module):

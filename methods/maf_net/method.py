@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from methods.contract import Batch, Synthesizer, frozen
 from methods.layers.init import initialise, xavier
 from methods.layers.patchgan import PatchDiscriminator, discriminator_loss, gan_loss
-from methods.layers.patchnce import PatchHeads, patch_nce
+from methods.layers.patchnce import PatchHeads, draw_positions, patch_nce, sample
 from methods.layers.resnet import Decoder, Encoder
 from methods.layers.unet import segmentation_unet
 from methods.maf_net.fusion import Average, MAFBlock
@@ -64,8 +64,7 @@ class MAFNet(Synthesizer):
         with frozen(self.discriminator):
             gan = gan_loss(self.discriminator(fake), 1.0, p.gan)
         queries = [encoder(generated)[1] for encoder in self.encoders]
-        nce = self._nce(queries, keys, slice(None, len(real)))
-        identity = self._nce(queries, keys, slice(len(real), None))
+        nce, identity = self._nce(queries, keys)
         synthesis = gan + p.nce_factor * (p.nce_weight * nce + p.identity_weight * identity)
         losses = {"D": d_loss, "GAN": gan, "NCE": nce, "NCE_identity": identity}
         if not p.joint:
@@ -78,22 +77,29 @@ class MAFNet(Synthesizer):
         self.update(total, self.g_optimizer, self.h_optimizer, self.unet_optimizer)
         return losses | {"cross_entropy": cross_entropy}
 
-    def _nce(self, queries: list[list[Tensor]], keys: list[list[Tensor]], images: slice) -> Tensor:
-        """Eq. 1 over some of the images: PatchNCE in each encoder's features, mean over encoders.
+    def _nce(self, queries: list[list[Tensor]], keys: list[list[Tensor]]) -> tuple[Tensor, Tensor]:
+        """Return Eq. 1 and its identity term: PatchNCE per encoder's features, mean over encoders.
 
         Parameters
         ----------
         queries, keys : by encoder, its tapped features (2B, C, H, W) of the generated images and
-            of the images that they were generated from.
-        images : which of the 2B images.
+            of the images that they were generated from, T1ce in the second half of the batch.
         """
         p = self.params
-        heads = list(self.heads) * (len(queries) // len(self.heads))
-        losses = [
-            patch_nce(h, [x[images] for x in q], [x[images] for x in k], p.patches, p.temperature)
-            for h, q, k in zip(heads, queries, keys, strict=True)
+        # By term and encoder: each has positions of its own.
+        drawn = [[draw_positions(maps, p.patches) for maps in keys] for _ in range(2)]
+        sides = [
+            [sample(maps, positions) for maps, *positions in zip(side, *drawn, strict=True)]
+            for side in (queries, keys)
         ]
-        return torch.stack(losses).mean()
+        if p.shared_heads:  # which then see all encoders' features in one pass
+            sides = [[[torch.cat(x) for x in zip(*side, strict=True)]] for side in sides]
+        losses = [
+            patch_nce(heads, q, k, p.temperature)
+            for heads, q, k in zip(self.heads, *sides, strict=True)
+        ]
+        nce, identity = torch.cat(losses).view(len(queries), 2, -1).mean(dim=(0, 2))
+        return nce, identity
 
     def synthesize(self, inputs: Tensor) -> Tensor:
         codes, _ = self.encode(inputs)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from methods.layers.arranged import InstanceNorm2d
+
 
 class Generator(nn.Module):
     """(B, inner, H, W) -> (B, outer, H, W) in [-1, 1]; H and W divisible by 2 ** halvings.
@@ -53,6 +55,6 @@ class Generator(nn.Module):
 
 def _norm(channels: int) -> nn.Module:
     """Instance norm with learned scale, drawn from N(1, 0.02^2), and shift, which starts at 0."""
-    norm = nn.InstanceNorm2d(channels, affine=True)
+    norm = InstanceNorm2d(channels, affine=True)
     nn.init.normal_(norm.weight, 1.0, 0.02)
     return norm

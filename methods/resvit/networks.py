@@ -12,10 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from methods.layers.arranged import Conv2d, InstanceNorm2d, ReflectionPad2d
+
 
 def _norm(channels: int) -> nn.Module:
     """Instance norm with learned scale and shift."""
-    return nn.InstanceNorm2d(channels, affine=True)
+    return InstanceNorm2d(channels, affine=True)
 
 
 def _conv(
@@ -37,13 +39,13 @@ def _up(inner: int, outer: int) -> list[nn.Module]:
 
 def encoder(channels: int, width: int = 64) -> nn.Sequential:
     """(B, channels, H, W) -> (B, 4 * width, H / 4, W / 4)."""
-    stem = [nn.ReflectionPad2d(3), *_conv(channels, width, 7, padding=0), nn.ReLU(inplace=True)]
+    stem = [ReflectionPad2d(3), *_conv(channels, width, 7, padding=0), nn.ReLU(inplace=True)]
     return nn.Sequential(*stem, *_down(width, 2 * width), *_down(2 * width, 4 * width))
 
 
 def decoder(width: int = 64) -> nn.Sequential:
     """(B, 4 * width, H, W) -> (B, 1, 4 * H, 4 * W) in [-1, 1]."""
-    head = [nn.ReflectionPad2d(3), nn.Conv2d(width, 1, 7), nn.Tanh()]
+    head = [ReflectionPad2d(3), Conv2d(width, 1, 7), nn.Tanh()]
     return nn.Sequential(*_up(4 * width, 2 * width), *_up(2 * width, width), *head)
 
 
@@ -53,10 +55,10 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.body = nn.Sequential(
-            nn.ReflectionPad2d(1),
+            ReflectionPad2d(1),
             *_conv(channels, channels, padding=0),
             nn.ReLU(inplace=True),
-            nn.ReflectionPad2d(1),
+            ReflectionPad2d(1),
             *_conv(channels, channels, padding=0),
         )
 
@@ -150,6 +152,6 @@ def discriminator(channels: int, width: int = 64) -> nn.Sequential:
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
             nn.init.normal_(layer.weight, std=0.02)
-        elif isinstance(layer, nn.InstanceNorm2d):
+        elif isinstance(layer, InstanceNorm2d):
             nn.init.normal_(layer.weight, 1.0, 0.02)
     return nn.Sequential(*layers)
