@@ -16,8 +16,18 @@ from made_up import write_cohort
 from torch import nn
 
 from benchmarks.errors import InputError
+from methods.layers import arranged
 from workflow.speed import __main__ as command
-from workflow.speed import dag, growth, measurements, official, packing, scoring, stages
+from workflow.speed import (
+    dag,
+    growth,
+    measurements,
+    official,
+    packing,
+    profiling,
+    scoring,
+    stages,
+)
 from workflow.speed.measurements import MEASUREMENTS, QUANTITIES, table
 from workflow.speed.measuring import noise, peak_memory, timed
 from workflow.speed.official import OFFICIAL
@@ -91,6 +101,48 @@ def test_a_step(step):
     assert row["images_per_second"] == pytest.approx(2 / row["seconds_per_step"])
     assert row["share_of_peak"] < 1
     assert row["memory_bytes"] > row["parameters"] * 4
+
+
+def test_where_a_step_spends_its_time(smallest):
+    """Shares add up, and a network has what it is made of: pix2pix's pads nothing."""
+    row = profiling.measure_run("cyclegan", asdict(smallest))
+    assert_rows([{key: value for key, value in row.items() if key != "share_matrix_product"}])
+    shares = [row[f"share_{kind}"] for kind in (*profiling.KINDS, "rest")]
+    assert sum(shares) == pytest.approx(1)
+    assert row["share_convolution"] == max(shares)
+    assert row["share_of_convolution"] < 1
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        (nn.Conv2d(4, 4, 3), "convolution"),
+        (nn.ConvTranspose2d(4, 4, 3), "convolution"),
+        (nn.Linear(16, 16), "matrix_product"),
+        (nn.InstanceNorm2d(4), "norm"),
+        (nn.GroupNorm(1, 4), "norm"),
+        (nn.BatchNorm2d(4), "norm"),
+        (nn.ReflectionPad2d(3), "padding"),
+        (nn.LeakyReLU(0.2), "activation"),
+        (nn.Tanh(), "activation"),
+        (arranged.Conv2d(4, 16, 3), "convolution"),
+        (arranged.InstanceNorm2d(4), "norm"),
+        (arranged.ReflectionPad2d(3), "padding"),
+    ],
+)
+def test_each_kind_of_operation_is_recognised(layer, kind):
+    """Forward and backward; the rest is what sums the output up."""
+    image = noise(32, 4, 64 if kind != "matrix_product" else 16).requires_grad_()
+    shares = profiling.shares_of(lambda: layer(image).sum().backward())
+    assert shares.keys() == {kind, "rest"}
+    assert shares[kind] > 0.2
+
+
+def test_the_optimisers_own_time():
+    weight = nn.Parameter(torch.ones(10**6))
+    weight.grad = torch.ones_like(weight)
+    shares = profiling.shares_of(torch.optim.Adam([weight], fused=True).step)
+    assert shares["optimiser"] > 0.5
 
 
 def test_trainings_that_share_a_device(smallest, monkeypatch):

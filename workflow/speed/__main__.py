@@ -10,7 +10,8 @@ Sizes are those of the benchmark file: `brats2020` has the paper's, which need a
 `--batch` and `--width` replace them. Each `--official` times our step beside that of the official
 code in PATH, your checkout of it, which is not changed. `dag` runs a small phantom's DAG, which
 takes two minutes, or looks at one that has run. `growth` takes ten minutes, `packing`
-(trainings that share a GPU) three; both must be named.
+(trainings that share a GPU) three, `profile` (a step's time by kind of operation) one; these must
+be named.
 
 The JSON describes machine and code (`dirty`: files differ from `commit`), and under `pieces` holds
 for each measurement its `rows`, or why it was `skipped`, and the `seconds` that it took.
@@ -93,7 +94,9 @@ def _measure_all(names: list[str], settings: Settings, file: Path | None) -> Non
 
 def _names(only: str | None, official: dict[str, str]) -> list[str]:
     """Return what to measure: without `--only` all but what must be named."""
-    names = [name for name in MEASUREMENTS if name not in ("growth", "packing", "official")]
+    names = [
+        name for name in MEASUREMENTS if name not in ("growth", "packing", "profile", "official")
+    ]
     names = names if only is None else only.split(",")
     if unknown := ", ".join(name for name in names if name not in MEASUREMENTS):
         known = ", ".join(MEASUREMENTS)

@@ -11,6 +11,7 @@ from workflow.speed.settings import Settings
 # dict: `name`, and numbers by the keys of `QUANTITIES`; or `failed`, the reason.
 MEASUREMENTS = {
     "steps": ("A training step", "stages:measure_steps"),
+    "profile": ("Where a training step's time goes", "profiling:measure"),
     "budget": ("All trainings of the benchmark, counted", "stages:measure_budget"),
     "pipeline": ("The input pipeline alone", "stages:measure_pipeline"),
     "prediction": ("A patient's volume", "stages:measure_prediction"),
@@ -39,6 +40,12 @@ QUANTITIES = {
     # if each step reaches the speed of a matrix product here, the least that is possible.
     "flops_per_step": ("GFLOP a step", 1e9), "steps": ("steps", 1), "flops": ("PFLOP", 1e15),
     "days": ("days at peak", 1), "flops_per_second": ("GFLOP/s", 1e9),
+    "share_convolution": ("convolution, %", 1e-2), "share_matrix_product": ("matrix product", 1e-2),
+    "share_norm": ("norm", 1e-2), "share_padding": ("padding", 1e-2),
+    "share_activation": ("activation", 1e-2), "share_optimiser": ("optimiser", 1e-2),
+    "share_rest": ("rest", 1e-2),
+    # The speed of the whole step, as a share of what a convolution alone reaches there.
+    "share_of_convolution": ("% of a convolution's speed", 1e-2),
     "share_of_peak": ("% of peak", 1e-2), "memory_bytes": ("memory GB", 1e9),
     "official_memory_bytes": ("official GB", 1e9), "memory_ratio": ("ours / official", 1),
     "largest_difference": ("largest difference, 1e-12", 1e-12), "parameters": ("parameters M", 1e6),
