@@ -189,6 +189,17 @@ def test_heads_give_unit_vectors():
         torch.testing.assert_close(v.norm(dim=2), torch.ones(v.shape[:2]))
 
 
+def test_a_vector_of_zeros_has_a_gradient():
+    heads = PatchHeads((3,), features=4)
+    for parameter in heads.parameters():
+        nn.init.zeros_(parameter)
+    samples = torch.randn(1, 5, 3, requires_grad=True)
+    (vectors,) = heads([samples])
+    vectors.sum().backward()
+    assert samples.grad.isfinite().all()
+    assert all(parameter.grad.isfinite().all() for parameter in heads.parameters())
+
+
 def test_each_part_of_a_batch_is_sampled_at_its_own_positions():
     maps = torch.randn(4, 3, 5, 6, requires_grad=True)
     drawn = [draw_positions([maps], 7) for _ in range(2)]

@@ -13,6 +13,7 @@ from torch import nn
 from benchmarks.config import Speed
 from benchmarks.errors import InputError
 from methods.contract import Synthesizer
+from methods.layers import arranged
 from methods.layers.blur import BlurUp
 from workflow.training import machine
 from workflow.training.machine import Machine
@@ -143,8 +144,11 @@ def captured(monkeypatch):
 
 
 @pytest.mark.parametrize(("method", "variant"), BASES)
-def test_the_networks_of_every_method_can_be_compiled_whole(method, variant, captured):
+def test_the_networks_of_every_method_can_be_compiled_whole(
+    method, variant, captured, monkeypatch
+):
     """And what is compiled is all that a step calls, with the same names of weights."""
+    monkeypatch.setattr(arranged, "_as_torch", lambda x: True)  # as it is when compiled
     make = maker(method, variant)
     plain, expected = trained(make, Machine(CPU), 1)
     model, losses = trained(make, Machine(CPU, compile="kernels"), 1)

@@ -26,7 +26,9 @@ class PatchHeads(nn.Module):
         vectors = []
         for mlp, sampled in zip(self.mlps, samples, strict=True):
             projected = mlp(sampled).float()
-            length = projected.square().sum(dim=2, keepdim=True).sqrt()
+            # Where a vector is 0, as of air, the root alone would have no gradient.
+            squared = projected.square().sum(dim=2, keepdim=True).clamp_min(1e-30)
+            length = squared.sqrt()
             vectors.append(projected / (length + 1e-7))
         return vectors
 
