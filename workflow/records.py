@@ -58,13 +58,20 @@ def read_records(path: Path) -> list[Record]:
     if not path.is_file():
         return []
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, object_pairs_hook=_shared)
         return [Record(**one) for one in content["steps"]]
     # Deeply nested JSON raises RecursionError.
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path} is damaged ({error}). Delete it, and run the job that wrote it again."
         ) from None
+
+
+def _shared(pairs: list[tuple[str, object]]) -> dict:
+    """Keep each name and checksum in memory once: hundreds of records have the same."""
+    intern = sys.intern
+    return {intern(key): intern(x) if isinstance(x, str) else x for key, x in pairs}
 
 
 def verify_made(path: Path) -> None:
