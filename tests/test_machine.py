@@ -144,9 +144,7 @@ def captured(monkeypatch):
 
 
 @pytest.mark.parametrize(("method", "variant"), BASES)
-def test_the_networks_of_every_method_can_be_compiled_whole(
-    method, variant, captured, monkeypatch
-):
+def test_the_networks_of_every_method_can_be_compiled_whole(method, variant, captured, monkeypatch):
     """And what is compiled is all that a step calls, with the same names of weights."""
     monkeypatch.setattr(arranged, "_as_torch", lambda x: True)  # as it is when compiled
     make = maker(method, variant)

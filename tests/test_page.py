@@ -1067,7 +1067,9 @@ def test_pictures_are_magnified_where_the_pointer_is_and_moved_by_dragging(page)
     press(browser, "+", "0/5")
     press(browser, "0", "0/5")
     assert browser.execute_script(shown) == whole
-    wheel = "new WheelEvent('wheel', {deltaY: -100, ctrlKey: true, bubbles: true, cancelable: true})"
+    wheel = (
+        "new WheelEvent('wheel', {deltaY: -100, ctrlKey: true, bubbles: true, cancelable: true})"
+    )
     browser.execute_script(f"document.getElementById('stage').dispatchEvent({wheel})")
     left, _, right, _ = browser.execute_script(shown)
     assert right - left < 0.8 * whole[2]

@@ -487,6 +487,7 @@ def failed(tmp_path_factory):
     (folder / "failing.yaml").write_text(text.replace("title: tiny", "title: failing"))
     done = snakemake(folder, benchmark="failing.yaml")
     assert done.returncode != 0
+    (folder / "said.txt").write_text(done.stdout)
     return folder
 
 
@@ -503,6 +504,16 @@ def test_a_method_that_fails_is_a_row_with_the_reason(failed):
                 assert f"builds on {method}, which failed" in status[f"{method}+unet"]
     page = (failed / "results/page/failing/data.js").read_text()
     assert all(json.dumps(reason)[1:-1] in page for _, _, reason in BROKEN.values())
+
+
+def test_what_follows_a_failure_is_in_a_log_and_the_headline_at_the_end(failed):
+    said = (failed / "said.txt").read_text()
+    *_, headline = said.partition("The gap between no T1ce and the real T1ce")
+    assert "Open    file:" in headline and "Traceback" not in headline
+    log = (failed / "results/logs/failing/after_failures.log").read_text()
+    for method in BROKEN:
+        assert f"{method}, seed 0, has no scores: " in log
+    assert "has no scores" not in said
 
 
 def test_a_method_that_fails_stops_no_other(failed):

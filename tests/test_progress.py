@@ -134,6 +134,8 @@ def test_snakemakes_records_become_lines():
         record(LogEvent.SHELLCMD, text="python -m workflow page"),
         record(LogEvent.JOB_FINISHED, job_id=7),
         record(LogEvent.JOB_ERROR, logging.ERROR, **job | {"jobid": 8, "rule_name": "draw"}),
+        record(LogEvent.ERROR, logging.ERROR, "Command 'x' returned non-zero exit status 1."),
+        record(LogEvent.ERROR, logging.ERROR, "WorkflowError: one job did not end"),
         record(text="Select jobs to execute..."),
         record(text="Nothing to be done (all requested files are present and up to date)."),
         record(level=logging.WARNING, text="a file vanished"),
@@ -142,7 +144,7 @@ def test_snakemakes_records_become_lines():
         handler.emit(one)
     text = handler.report.out.getvalue()
     assert [line.split()[-1] for line in text.splitlines()] == [
-        ".snakemake/log", "s", "draw", "page.log", "date).", "vanished", "time.",
+        ".snakemake/log", "s", "draw", "page.log", "end", "date).", "vanished", "time.",
     ]  # fmt: skip
 
 

@@ -133,11 +133,20 @@ class Dag:
         return [(folder / f, item) for item in items for f in item.files]
 
     def report_command(self) -> str:
-        """Return what writes tables, figures, manifest and page though some runs failed."""
+        """Return what writes tables, figures, manifest and page though some runs failed.
+
+        It ends as a run without failures does, by the headline; what it prints besides is in a log.
+        """
         if not all(path.exists() for path in (*self.splits(), self.layout.input_checksums)):
             return "true"
         verbs = ("tabulate", "draw", "manifest", "page")
-        return " && ".join(f"python -m workflow {x} {self.arguments}" for x in verbs) + " || true"
+        written = " && ".join(f"python -m workflow {x} {self.arguments}" for x in verbs)
+        log = self.layout.log("after_failures")
+        fault = f"Not all tables, figures and pages could be written: {log} says why."
+        return (
+            f"{{ {written}; }} > {shlex.quote(str(log))} 2>&1 "
+            f"&& python -m workflow show {self.arguments} || echo {shlex.quote(fault)}"
+        )
 
     def splits(self, wildcards=None) -> list[Path]:
         return [self.layout.split(place) for place in self.benchmark.results.split.places]

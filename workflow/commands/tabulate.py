@@ -24,8 +24,8 @@ def run(benchmark: Benchmark) -> list[Record]:
     """
     layout, plan = Layout(benchmark.name), Plan(benchmark)
     results, status = read_results(benchmark), run_status(plan)
-    for (one, seed), reason in status.reasons.items():
-        print(f"{one.name}, seed {seed}, has no scores: {reason}", file=sys.stderr)
+    for (one, replicate), reason in status.reasons.items():
+        print(f"{one.name}, {replicate.title}, has no scores: {reason}", file=sys.stderr)
     inputs, records = Inputs(plan, status), []
     for item in tables(benchmark.conditions):
         sheet = item.function(results)

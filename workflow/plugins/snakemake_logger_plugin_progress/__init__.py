@@ -27,6 +27,8 @@ OTHER = 0.5
 DEMO = "phantom"
 # What Snakemake says besides that a user must see; after Ctrl-C and SIGTERM it is silent otherwise.
 PASSED_ON = ("Nothing to be done", "Terminating processes", "Will exit after finishing")
+# The job's own error follows, with its reason and its log.
+FAILED_COMMAND = "returned non-zero exit status"
 # How a line of a training's log ends.
 _LEFT = re.compile(r"  left (\d+):(\d\d):(\d\d)$")
 # What has been done once the last job of a rule has ended; a training has a line of its own.
@@ -209,9 +211,14 @@ class LogHandler(LogHandlerBase):
         elif event == LogEvent.JOB_ERROR:
             log = next(iter(record.log or ()), "")
             self.report.fail(record.jobid, record.rule_name, log)
-        elif event == LogEvent.ERROR or (event is None and _matters(record)):
+        elif _matters(record, event):
             self.report.say(record.getMessage())
 
 
-def _matters(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING or record.getMessage().startswith(PASSED_ON)
+def _matters(record: logging.LogRecord, event: LogEvent | None) -> bool:
+    text = record.getMessage()
+    if event == LogEvent.ERROR:
+        return FAILED_COMMAND not in text
+    if event is not None:
+        return False
+    return record.levelno >= logging.WARNING or text.startswith(PASSED_ON)
