@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxpro
 .PHONY: demo test test-fast lint slurm
 
 demo: .venv/installed
-	@echo "Demo: simulated patients, about 13 minutes on two cores, no GPU. Ctrl-C is safe: 'make demo' resumes."
+	@echo "Demo: simulated patients, about 11 minutes on two cores, no GPU. Ctrl-C is safe: 'make demo' resumes."
 	PYTHONPATH=workflow/plugins $(BIN)/snakemake --logger progress --cores $(CORES)
 	$(BIN)/python -m benchmarks verify results/manifest/phantom.json
 	$(BIN)/python -m benchmarks bands results/tables/phantom/scores.csv; verdict=$$?; $(BIN)/python -m workflow show; exit $$verdict
