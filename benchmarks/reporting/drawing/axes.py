@@ -62,7 +62,10 @@ def draw_keys(canvas: Canvas, keys: Sequence[Line2D]) -> None:
 
 
 def log_ticks(axis: Axis, digits: Sequence[float]) -> None:
-    """Show plain numbers on a logarithmic axis, more than one on short ranges."""
-    axis.set_major_locator(LogLocator(subs=digits, numticks=6))
+    """Show plain numbers on a logarithmic axis that has its data, more than one on short ranges."""
+    low, high = axis.get_view_interval()
+    # With one tick, LogLocator would fall back on evenly spaced ones, which crowd.
+    subs = digits if high > 10 * low else (1, 2, 3, 5)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
