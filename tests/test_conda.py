@@ -247,5 +247,6 @@ def test_tables_of_a_failed_run_are_written_in_the_environment(machine, finished
     done = machine.run(machine.inactive, "--use-conda")
     assert done.returncode != 0
     in_the_end = done.stdout.partition("Exiting because a job execution failed")[2]
-    assert "copy_t1/seed0/scores.csv" in in_the_end, done.stdout[-3000:]
-    assert "No module named" not in in_the_end
+    assert "after_failures.log says why" in in_the_end, done.stdout[-3000:]
+    said = (finished_under_conda / "results/logs/smallest/after_failures.log").read_text()
+    assert "copy_t1/seed0/scores.csv" in said and "No module named" not in said
