@@ -18,9 +18,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from workflow.plan import Plan
 from workflow.speed.measuring import median, noise, take_turns
-from workflow.speed.processes import ProcessError, call
 from workflow.speed.settings import Settings
-from workflow.speed.stages import count_flops, distinct, random_batch, ready
+from workflow.speed.stages import count_flops, of_each_run, random_batch, ready
 from workflow.training.devices import claim_device
 from workflow.training.setup import make_machine
 
@@ -39,13 +38,7 @@ STEPS = 3  # that are profiled
 
 def measure(settings: Settings) -> list[dict]:
     """Measure one training step of each run on random images, each run in a process of its own."""
-    rows = []
-    for run in distinct(Plan(settings.load())):
-        try:
-            rows.append(call(f"{__name__}:measure_run", run.name, settings))
-        except ProcessError as error:
-            rows.append({"name": run.name, "failed": str(error)})
-    return rows
+    return of_each_run(f"{__name__}:measure_run", settings)
 
 
 def measure_run(name: str, settings: dict) -> dict:

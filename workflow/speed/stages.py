@@ -45,10 +45,15 @@ LOADED = 50  # batches at a time that the input pipeline loads
 
 def measure_steps(settings: Settings) -> list[dict]:
     """Measure one training step of each run on random images, each run in a process of its own."""
+    return of_each_run(f"{__name__}:measure_run", settings)
+
+
+def of_each_run(function: str, settings: Settings) -> list[dict]:
+    """Return a function's row of each distinct run, or why there is none, each from a process."""
     rows = []
     for run in distinct(Plan(settings.load())):
         try:
-            rows.append(call(f"{__name__}:measure_run", run.name, settings))
+            rows.append(call(function, run.name, settings))
         except ProcessError as error:
             rows.append({"name": run.name, "failed": str(error)})
     return rows

@@ -434,11 +434,9 @@ function listenToPointers() {
   let pressed = null, clicks;
   stage.addEventListener("pointerdown", (event) => {
     const { clientX, clientY, button, shiftKey, target } = event;
-    if (button > 1) return;
-    if (button === 1) event.preventDefault(); // or the browser scrolls by itself
-    const moves = button === 1 || shiftKey;
+    if (button !== 0) return;
     const { window, lens } = state;
-    pressed = { clientX, clientY, canvas: target.closest("canvas"), window, lens, moves, dragged: false };
+    pressed = { clientX, clientY, canvas: target.closest("canvas"), window, lens, moves: shiftKey, dragged: false };
   });
   addEventListener("pointermove", (event) => {
     aim(event);
