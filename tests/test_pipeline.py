@@ -123,6 +123,21 @@ def test_a_new_method_is_in_the_tables_by_the_next_call(finished_copy):
     assert "stranger" not in (tables / "table4_cost.csv").read_text()
 
 
+@pytest.mark.parametrize(
+    ("verb", "run"),
+    [("synthesize", "copy_t1"), ("synthesize", "cutgan"), ("segment", "maf_net.joint")],
+)
+def test_a_prediction_imports_no_compiler(finished_copy, verb, run):
+    """Not even to make and load the model's optimisers: torch's takes a second."""
+    code = (
+        "import sys; from workflow.__main__ import main\n"
+        f"code = main(['{verb}', '--benchmark', 'tiny.yaml', '--run', '{run}', '--seed', '0'])\n"
+        "sys.exit(code or sorted({'torch._dynamo', 'torch._inductor'} & set(sys.modules)) or 0)"
+    )
+    done = python(finished_copy, "-c", code)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
 def test_titles_say_that_patients_are_simulated(finished):
     for name in ("table1_ablation", "table2_synthesis", "table3_segmentation", "table4_cost"):
         for end, word in (("md", "SIMULATED"), ("tex", "SIMULATED"), ("csv", "simulated")):

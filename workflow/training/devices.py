@@ -40,7 +40,9 @@ def claim_device(speed: Speed) -> Iterator[torch.device]:
     if speed.deterministic:
         # cuBLAS reads it when it starts; without it, the order of its sums varies.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(speed.deterministic, warn_only=True)
+    if speed.deterministic != torch.are_deterministic_algorithms_enabled():
+        # Called only where it changes something, since it imports torch's compiler: a second.
+        torch.use_deterministic_algorithms(speed.deterministic, warn_only=True)
     torch.backends.cudnn.deterministic = speed.deterministic
     try:
         with _slot(speed) as index:

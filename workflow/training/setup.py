@@ -118,6 +118,7 @@ def trained_model(
     ------
     InputError : the weights are missing, damaged, or of another training.
     """
+    _spare_compiler()
     model = _build(run, replicate.seed)
     trained_on = TrainedOn(list(run.inputs), {})
     weights = plan[run.predicts_with or run.name]
@@ -125,6 +126,16 @@ def trained_model(
         content = _load_weights(model, plan, weights.name, replicate)
         trained_on = TrainedOn(content["inputs"], content["patients"])
     return model.to(device), trained_on
+
+
+def _spare_compiler() -> None:
+    """Keep optimisers, which a prediction makes and never uses, from importing torch's compiler.
+
+    That takes a second. They import it to be left out of what it compiles.
+    """
+    for method in vars(torch.optim.Optimizer).values():
+        if wrapped := getattr(method, "__wrapped__", None):
+            wrapped.__dynamo_disable = wrapped
 
 
 def _build(run: Run, seed: int) -> Model:
