@@ -40,10 +40,10 @@ class ContentEncoder(nn.Module):
 
     @staticmethod
     def _own(channels: int, width: int) -> nn.Sequential:
-        layers = [*_padded(channels, width, 7, 1, 3), nn.LeakyReLU(0.01)]
+        layers = [*_padded(channels, width, 7, 1, 3), nn.LeakyReLU(0.01, inplace=True)]
         for outer in (2 * width, 4 * width):
             layers += _padded(outer // 2, outer, 3, 2, 1)
-            layers += [InstanceNorm2d(outer), nn.ReLU()]
+            layers += [InstanceNorm2d(outer), nn.ReLU(inplace=True)]
         return nn.Sequential(*layers, *(ResnetBlock(4 * width) for _ in range(3)))
 
     def forward(self, image: Tensor, domain: int) -> Tensor:
@@ -98,8 +98,17 @@ class Upsampling(nn.Sequential):
         super().__init__(
             nn.ConvTranspose2d(inner, outer, 3, stride=2, padding=1, output_padding=1),
             nn.GroupNorm(1, outer),  # one group: all channels and positions together
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
+
+
+class Head(nn.ConvTranspose2d):
+    """1 x 1, of features with a style at every position, to which the style adds one number."""
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        of_x, of_style = self.weight.split([x.shape[1], style.shape[1]])
+        added = F.linear(style, of_style[..., 0, 0].T, self.bias)
+        return F.conv2d(x, of_x.transpose(0, 1)) + added[:, :, None, None]
 
 
 class Decoder(nn.Module):
@@ -117,7 +126,7 @@ class Decoder(nn.Module):
         self.upsamplings = nn.ModuleList(
             (Upsampling(inner + style, middle), Upsampling(middle + style, outer))
         )
-        self.head = nn.ConvTranspose2d(outer + style, channels, 1)
+        self.head = Head(outer + style, channels, 1)
 
     @staticmethod
     def _join(x: Tensor, style: Tensor) -> Tensor:
@@ -127,7 +136,7 @@ class Decoder(nn.Module):
         x = self.blocks(self._join(shared, style))
         for upsampling in self.upsamplings:
             x = upsampling(self._join(x, style))
-        return torch.tanh(self.head(self._join(x, style)).float())
+        return torch.tanh(self.head(x, style).float())
 
 
 class Generator(nn.Module):
@@ -167,7 +176,7 @@ class MultiScaleDiscriminator(nn.Module):
         widths = [channels, width, 2 * width, 4 * width, 8 * width]
         layers: list[nn.Module] = []
         for inner, outer in pairwise(widths):
-            layers += [*_padded(inner, outer, 4, 2, 1), nn.LeakyReLU(0.01)]
+            layers += [*_padded(inner, outer, 4, 2, 1), nn.LeakyReLU(0.01, inplace=True)]
         return nn.Sequential(*layers, nn.Conv2d(8 * width, 1, 1))
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -201,8 +210,8 @@ class ContentDiscriminator(nn.Module):
         channels = 4 * width
         layers: list[nn.Module] = []
         for _ in range(stages):
-            layers += [*_padded(channels, channels, 7, 2, 1), nn.LeakyReLU(0.01)]
-        layers += [nn.Conv2d(channels, channels, 4), nn.LeakyReLU(0.01)]
+            layers += [*_padded(channels, channels, 7, 2, 1), nn.LeakyReLU(0.01, inplace=True)]
+        layers += [nn.Conv2d(channels, channels, 4), nn.LeakyReLU(0.01, inplace=True)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels, 1, 1))
         self.stages = stages
 
