@@ -231,7 +231,8 @@ class Speed(Settings):
     Attributes
     ----------
     device : `auto` uses a GPU where there is one.
-    precision : of the training step on a GPU; the CPU always computes in float32.
+    precision : of the training step. A CPU computes in bf16 if it has instructions for it
+        (AVX512-BF16, AMX), in float32 otherwise.
     threads : CPU threads of one training; Snakemake counts it as so many cores.
     workers : loader processes of one training; 0 loads in the training process.
     resident : `always` holds all training slices in the device's memory, and needs no workers;

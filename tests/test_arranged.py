@@ -54,7 +54,28 @@ def test_convolution(inner, outer, size, options, learns):
     assert_same("Conv2d", x, inner, outer, size, learns=learns, **options)
 
 
-def test_under_autocast_they_are_torchs():
+@pytest.mark.parametrize("large", [0, 2**20])
+def test_under_autocast_norms_and_padding_stay_in_half_precision(large, monkeypatch):
+    monkeypatch.setattr(arranged, "LARGE", large)
+    layers = arranged.Conv2d(3, 6, 3), arranged.InstanceNorm2d(6), arranged.ReflectionPad2d(1)
+    x = torch.rand(2, 3, 16, 16, requires_grad=True)
+    expected = x
+    for layer in layers:
+        expected = layer(expected)
+    made, types = x, []
+    with torch.autocast("cpu", torch.bfloat16):
+        for layer in layers:
+            made = layer(made)
+            types.append(made.dtype)
+    # torch pads in float32.
+    assert types == [torch.bfloat16] * 2 + [torch.float32 if large else torch.bfloat16]
+    torch.testing.assert_close(made.float(), expected, rtol=0.1, atol=0.1)
+    weight = torch.randn_like(expected)
+    wanted, got = (torch.autograd.grad((y * weight).sum(), x)[0] for y in (expected, made))
+    assert (got - wanted).norm() < 0.05 * wanted.norm()
+
+
+def test_under_autocast_convolutions_are_torchs():
     """Which decides by itself what to compute in half precision."""
     x = torch.rand(2, 3, 16, 16)
     for layer in (arranged.Conv2d(3, 1, 7), nn.Conv2d(3, 1, 7)):

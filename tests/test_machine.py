@@ -83,6 +83,25 @@ def test_every_setting_reaches_the_machine():
     assert make_machine(Speed(), CPU) == Machine(CPU)
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "found"),
+    [
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
+        ({"avx512_bf16": False, "bf16": True}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_a_cpu_computes_in_bf16_where_it_has_instructions_for_it(capabilities, found, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert Machine(CPU, "bf16").dtype == found
+    with Machine(CPU, "bf16").autocast():
+        assert torch.is_autocast_enabled("cpu") == (found == torch.bfloat16)
+    for precision in ("float32", "fp16"):
+        assert Machine(CPU, precision).dtype == torch.float32
+    assert Machine(torch.device("cuda"), "fp16").dtype == torch.float16
+
+
 @pytest.fixture
 def double(monkeypatch):
     """All in float64, where Adam makes no full step out of a gradient's rounding."""

@@ -1,14 +1,18 @@
 """Half precision trains like float32: its loss curves lie within the spread of float32's seeds.
 
-On a CPU, for lack of a GPU, and by autocast itself: the suite uses none there.
+On a CPU, for lack of a GPU. One without instructions for bf16 emulates them.
 """
+
+import copy
 
 import contract_checks as checks
 import pytest
 import torch
 import torch.nn.functional as F
 
-from methods.contract import Batch
+from methods.contract import Batch, Model
+from workflow.training import machine
+from workflow.training.machine import Machine
 
 SEEDS, STEPS, PARTS = 4, 30, 2
 SMALL = {"encoder_blocks": 2, "decoder_blocks": 1, "head_features": 16, "patches": 64}
@@ -30,24 +34,39 @@ def batch(seed: int) -> Batch:
     return Batch(inputs, t1ce, (t1ce[:, 0] > 0).long() + (t1ce[:, 0] > 0.3).long())
 
 
-def curve(name: str, seed: int, reduced: bool) -> torch.Tensor:
-    """The loss of a model's training, its mean over each part of the steps."""
-    loss, params = LOSSES[name]
+def model_of(name: str, seed: int) -> Model:
     torch.manual_seed(seed)
-    model = checks.build(name, **params).train()
+    return checks.build(name, **LOSSES[name][1]).train()
+
+
+def train(model: Model, precision: str, steps: range) -> list[dict[str, torch.Tensor]]:
+    """The losses of steps that depend on their number and on nothing drawn before."""
     found = []
-    for step in range(STEPS):
-        torch.manual_seed(STEPS * seed + step)
-        model.progress = step / STEPS
-        with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
-            found.append(model.train_step(batch(STEPS * seed + step))[loss].detach())
-    return torch.stack(found).reshape(PARTS, -1).mean(dim=1)
+    for step in steps:
+        torch.manual_seed(step)
+        model.progress = step % STEPS / STEPS
+        losses = Machine(torch.device("cpu"), precision).step(model, batch(step))
+        found.append({key: value.detach() for key, value in losses.items()})
+    return found
+
+
+def curve(name: str, seed: int, precision: str) -> torch.Tensor:
+    """The main loss of a model's training, its mean over each part of the steps."""
+    steps = range(STEPS * seed, STEPS * (seed + 1))
+    losses = train(model_of(name, seed), precision, steps)
+    return torch.stack([one[LOSSES[name][0]] for one in losses]).reshape(PARTS, -1).mean(dim=1)
+
+
+@pytest.fixture(autouse=True)
+def emulated(monkeypatch):
+    monkeypatch.setattr(machine, "_has_bf16", lambda: True)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_bf16_trains_as_float32_with_another_seed_does(name):
     whole, reduced = (
-        torch.stack([curve(name, seed, half) for seed in range(SEEDS)]) for half in (False, True)
+        torch.stack([curve(name, seed, precision) for seed in range(SEEDS)])
+        for precision in ("float32", "bf16")
     )
     spread = whole.amax(dim=0) - whole.amin(dim=0)
     apart = (reduced.mean(dim=0) - whole.mean(dim=0)).abs()
@@ -55,3 +74,13 @@ def test_bf16_trains_as_float32_with_another_seed_does(name):
     # What is compared are trainings that learn, and differ.
     assert (whole[:, -1] < whole[:, 0]).all()
     assert not torch.equal(whole, reduced)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_training_in_bf16_resumes_bit_for_bit(name):
+    whole, first, second = (model_of(name, seed) for seed in (0, 0, 9))
+    losses = train(whole, "bf16", range(4))
+    train(first, "bf16", range(2))
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    assert train(second, "bf16", range(2, 4)) == losses[2:]
+    assert checks.same(checks.weights(whole), checks.weights(second))

@@ -373,7 +373,7 @@ def test_a_peak_is_that_of_its_own_process():
 
 
 def test_times_and_rates_are_positive():
-    product, flops = stages.matrix_product(CPU, "float32")
+    product, flops = stages.matrix_product(CPU, torch.float32)
     took = timed(product)
     assert took.wall > 0 and took.core > 0
     assert flops == 2 * 1024**3

@@ -1,7 +1,8 @@
 """Layers of torch, computed in another way where torch is slow on a CPU.
 
-Weights, shapes and answers are those of torch's layers; only rounding differs. On a GPU, under
-autocast and when compiled they are torch's layers. Two cores measured the gains, in docs/speed.md.
+Weights, shapes and answers are those of torch's layers; only rounding differs. On a GPU and when
+compiled they are torch's layers, convolutions under autocast too. Two cores measured the gains, in
+docs/speed.md.
 """
 
 import torch
@@ -13,9 +14,7 @@ LARGE = 2**16  # numbers of a tensor, for which one more call of Python takes no
 
 
 def _as_torch(x: Tensor) -> bool:
-    if x.device.type != "cpu" or torch.compiler.is_compiling():
-        return True
-    return torch.is_autocast_enabled("cpu")
+    return x.device.type != "cpu" or torch.compiler.is_compiling()
 
 
 class InstanceNorm2d(nn.InstanceNorm2d):
@@ -45,7 +44,8 @@ class _Reflect(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, width: int) -> Tensor:
         ctx.width = width
-        return F.pad(x, [width] * 4, mode="reflect")
+        with torch.autocast("cpu", enabled=False):  # which would pad in float32
+            return F.pad(x, [width] * 4, mode="reflect")
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
@@ -70,7 +70,7 @@ class Conv2d(nn.Conv2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if _as_torch(x) or self.stride != (1, 1):
+        if _as_torch(x) or torch.is_autocast_enabled("cpu") or self.stride != (1, 1):
             return super().forward(x)
         if self.out_channels <= FEW:
             return _to_few(x, self.weight, self.padding[0]) + self.bias[:, None, None]

@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch", type=int, help="slices")
     add("--width", type=int, help="of all networks, parameters `width` and `..._width`")
     add("--device", choices=["auto", "cpu", "cuda"])
-    add("--precision", choices=["float32", "bf16", "fp16"], help="on a GPU")
+    add("--precision", choices=["float32", "bf16", "fp16"], help="as speed.precision")
     add("--compile", choices=["none", "kernels", "graphs"], help="as speed.compile")
     add("--channels-last", action=argparse.BooleanOptionalAction, help="as speed.channels_last")
     add("--threads", type=int, help="of the CPU")

@@ -31,7 +31,7 @@ from workflow.speed.settings import Settings
 from workflow.training.cost import count_parameters
 from workflow.training.data import batches, plan_epoch
 from workflow.training.devices import claim_device
-from workflow.training.machine import PRECISIONS, Machine
+from workflow.training.machine import Machine
 from workflow.training.seeding import generator, seed_torch
 from workflow.training.setup import make_machine
 from workflow.training.view import View
@@ -73,7 +73,7 @@ def measure_run(name: str, settings: dict) -> dict:
         try:
             model = ready(run, machine)
             batch = random_batch(model, benchmark).to(device)
-            product, product_flops = matrix_product(device, speed.precision)
+            product, product_flops = matrix_product(device, machine.dtype)
             step = partial(machine.step, model, batch)
             steps, products = take_turns(settings["repeats"], step, product, device=device)
             memory = peak_memory(device)
@@ -117,10 +117,9 @@ def count_flops(model: Model, batch: Batch, machine: Machine) -> int:
     return counter.get_total_flops()
 
 
-def matrix_product(device: torch.device, precision: str) -> tuple[Callable[[], None], int]:
+def matrix_product(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[], None], int]:
     """Return a product of two square matrices to be timed, and how many FLOP it is."""
-    side, on_gpu = SIDES[device.type], device.type == "cuda"
-    dtype = PRECISIONS.get(precision, torch.float32) if on_gpu else torch.float32
+    side = SIDES[device.type]
     a, b = torch.rand(2, side, side, device=device, dtype=dtype).unbind()
 
     def product() -> None:
@@ -142,7 +141,8 @@ def measure_budget(settings: Settings) -> list[dict]:
     simulated = load_source(benchmark.cohort.source).simulated
     patients = benchmark.cohort.patients if simulated else settings.patients
     with claim_device(speed) as device:
-        product, product_flops = matrix_product(device, speed.precision)
+        dtype = make_machine(speed, device).dtype
+        product, product_flops = matrix_product(device, dtype)
         product()  # sets the library up
         peak = product_flops / timed(product, device).wall
     rows, known = [], {}

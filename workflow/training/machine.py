@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from benchmarks.errors import InputError
 from methods.contract import Batch, Model
 
-PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16")  # of CPUs; others would emulate bf16, slowly
 
 # The most versions of a compiled network: one per shape, and per choice of what gets a gradient.
 # Older versions of torch have one limit for all networks, and lack these arguments.
@@ -40,11 +41,18 @@ class Machine:
     channels_last: bool = False
     compile: str = "none"
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What training steps compute in: as `precision` says where the device is fast at it."""
+        dtype = PRECISIONS[self.precision]
+        if self.device.type == "cpu" and not (dtype == torch.bfloat16 and _has_bf16()):
+            return torch.float32
+        return dtype
+
     def autocast(self) -> contextlib.AbstractContextManager:
-        dtype = PRECISIONS.get(self.precision)
-        if dtype is None or self.device.type == "cpu":
+        if self.dtype == torch.float32:
             return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype)
+        return torch.autocast(self.device.type, self.dtype)
 
     def prepare(self, model: Model) -> Model:
         """Make a model ready to train on this machine, in place.
@@ -57,7 +65,7 @@ class Machine:
         """
         channels_last = self.channels_last and not _has_instance_norm(model)
         model.to(self.device, torch.channels_last if channels_last else torch.preserve_format)
-        scaled = self.precision == "fp16" and self.device.type == "cuda"
+        scaled = self.dtype == torch.float16
         model.scaler = torch.amp.GradScaler(self.device.type) if scaled else None
         # A CPU has no graphs to replay.
         if self.compile == "kernels" or (self.compile, self.device.type) == ("graphs", "cuda"):
@@ -88,6 +96,12 @@ class Machine:
             torch.compiler.cudagraph_mark_step_begin()
         with self.autocast():
             return model.train_step(batch)
+
+
+def _has_bf16() -> bool:
+    """Whether this CPU computes in bf16."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in BF16_INSTRUCTIONS)
 
 
 def _has_instance_norm(model: Model) -> bool:
