@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from benchmarks.cohorts.replicate import Place, Replicate
 from benchmarks.config import Benchmark, load
@@ -16,6 +17,9 @@ from workflow.layout import Layout
 from workflow.locks import exclusive
 from workflow.records import write_records
 from workflow.verbs import ARGUMENTS, CONFIG, VERBS, module
+
+if TYPE_CHECKING:
+    from workflow.plan import Plan
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,8 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
             chosen["place"] = _place(benchmark, chosen.pop("repeat"), chosen.pop("fold"))
         if "seed" in chosen:
             chosen["replicate"] = _replicate(benchmark, chosen.pop("seed"), chosen.pop("place"))
+        subject = _plan(benchmark, chosen["run"]) if "run" in chosen else benchmark
         with _alone(benchmark, verb, **chosen):
-            records = function(benchmark, **chosen)
+            records = function(subject, **chosen)
             if records:
                 # A job's record is named by what it was asked for: `train/cutgan/seed0`.
                 parts = filter(None, map(str, chosen.values()))
@@ -67,6 +72,15 @@ def import_module(name: str) -> ModuleType:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _plan(benchmark: Benchmark, run: str) -> "Plan":
+    """Return the plan once it has the run: an unknown name gets no folder."""
+    from workflow.plan import Plan
+
+    plan = Plan(benchmark)
+    plan[run]
+    return plan
 
 
 def _place(benchmark: Benchmark, repeat: int, fold: int | None) -> Place:
@@ -108,11 +122,9 @@ def _alone(
     if not VERBS[verb].shown:
         yield
         return
-    from workflow.plan import Plan
     from workflow.status import record_failure
 
-    known = Plan(benchmark)[run]  # an unknown name gets no folder
-    folder = Layout(benchmark.name).run(known.name, replicate)
+    folder = Layout(benchmark.name).run(run, replicate)
     with (
         exclusive(folder.lock(verb), f"running `{verb}` in {folder.path}"),
         record_failure(folder.failure(verb, kind)),

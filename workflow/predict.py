@@ -12,7 +12,7 @@ from benchmarks.cohorts.normalisation import to_int16
 from benchmarks.cohorts.replicate import Replicate
 from benchmarks.cohorts.split import SPLITS, read_split
 from benchmarks.cohorts.store import StoredPatient
-from benchmarks.config import Benchmark, Speed
+from benchmarks.config import Speed
 from benchmarks.errors import InputError
 from benchmarks.files import write_csv
 from benchmarks.reporting.results import Attention
@@ -31,7 +31,7 @@ from workflow.training.view import View
 ATTENTION_SLICES = 3  # per patient
 
 
-def predict(benchmark: Benchmark, name: str, replicate: Replicate, kind: Kind) -> list[Record]:
+def predict(plan: Plan, name: str, replicate: Replicate, kind: Kind) -> list[Record]:
     """Write a run's volumes of one kind, and their index.
 
     T1ce is predicted for all patients where a segmentor trains on it, else for the test patients.
@@ -40,8 +40,7 @@ def predict(benchmark: Benchmark, name: str, replicate: Replicate, kind: Kind) -
     ------
     InputError : the run predicts no such volumes.
     """
-    plan = Plan(benchmark)
-    run = plan[name]
+    benchmark, run = plan.benchmark, plan[name]
     if kind not in run.makes:
         verb = {"t1ce": "synthesises", "seg": "segments"}[kind]
         raise InputError(f"`{name}` {verb} nothing: it is of kind `{run.kind}`.")

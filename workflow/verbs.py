@@ -26,6 +26,8 @@ _RUN = ("run", "seed", *_PLACE)
 class Verb:
     """A command, whose function is `run` in `workflow/commands/<name>.py`.
 
+    It is given the benchmark, or, if it is about a run, the plan; and then the arguments by name.
+
     Attributes
     ----------
     help : what it does, in one sentence.

@@ -5,7 +5,6 @@ import json
 from benchmarks.checksums import checksum
 from benchmarks.cohorts.replicate import Replicate
 from benchmarks.cohorts.store import center_crop_or_pad, to_nifti
-from benchmarks.config import Benchmark
 from benchmarks.files import write_atomically, write_gzip
 from workflow.layout import Layout
 from workflow.plan import Plan
@@ -14,12 +13,12 @@ from workflow.records import Record, checksums
 from workflow.stored import patient_checksums, stored_patients
 
 
-def run(benchmark: Benchmark, run: str, replicate: Replicate) -> list[Record]:
+def run(plan: Plan, run: str, replicate: Replicate) -> list[Record]:
     """Write the test patients' predictions as NIfTI that overlays the original files.
 
     index.json, written last, holds the sha256 of every file.
     """
-    plan, layout = Plan(benchmark), Layout(benchmark.name)
+    benchmark, layout = plan.benchmark, Layout(plan.benchmark.name)
     folder, kinds = layout.run(run, replicate), plan[run].makes
     patients = stored_patients(benchmark, replicate.place, "test")
     files = {}

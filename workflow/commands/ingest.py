@@ -6,7 +6,6 @@ from benchmarks.cohorts.external import Brains, read_seg, read_t1ce
 from benchmarks.cohorts.replicate import Replicate
 from benchmarks.cohorts.split import SPLITS, Row, read_split
 from benchmarks.cohorts.store import StoredPatient
-from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from benchmarks.manifest import EXTERNAL
 from workflow import predictions
@@ -18,7 +17,7 @@ from workflow.records import Checksums, Record, checksums
 from workflow.stored import cohort_checksums, patient_checksums, stored_patients
 
 
-def run(benchmark: Benchmark, run: str, replicate: Replicate, kind: Kind) -> list[Record]:
+def run(plan: Plan, run: str, replicate: Replicate, kind: Kind) -> list[Record]:
     """Write an external run's volumes of one kind as those of other runs are, and their index.
 
     Raises
@@ -27,8 +26,9 @@ def run(benchmark: Benchmark, run: str, replicate: Replicate, kind: Kind) -> lis
         in other units or labels than declared, or another patient's; or the method learned from a
         test patient.
     """
-    plan, layout = Plan(benchmark), Layout(benchmark.name)
-    chosen, folder = plan[run], layout.run(run, replicate)
+    benchmark, chosen = plan.benchmark, plan[run]
+    layout = Layout(benchmark.name)
+    folder = layout.run(run, replicate)
     if chosen.kind != "external" or kind not in chosen.makes:
         raise InputError(f"`{run}` is of kind `{chosen.kind}`, without files of {kind} to ingest.")
     rows = read_split(layout.split(replicate.place))

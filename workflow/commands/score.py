@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.cohorts.replicate import Place, Replicate
 from benchmarks.cohorts.slice_split import split_slices
 from benchmarks.cohorts.store import StoredPatient, center_crop_or_pad
-from benchmarks.config import Benchmark, Split
+from benchmarks.config import Split
 from benchmarks.files import write_csv
 from benchmarks.scoring.protocol import Protocol
 from benchmarks.scoring.score import score_segmentation, score_synthesis
@@ -25,10 +25,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def run(benchmark: Benchmark, run: str, replicate: Replicate) -> list[Record]:
+def run(plan: Plan, run: str, replicate: Replicate) -> list[Record]:
     """Score a run's test patients: one row per patient, protocol, region and metric."""
-    plan = Plan(benchmark)
-    chosen = plan[run]
+    benchmark, chosen = plan.benchmark, plan[run]
     folder = Layout(benchmark.name).run(run, replicate)
     patients = stored_patients(benchmark, replicate.place, "test")
     rows = [

@@ -1,7 +1,6 @@
 """Train one run."""
 
 from benchmarks.cohorts.replicate import Replicate
-from benchmarks.config import Benchmark
 from benchmarks.errors import InputError
 from workflow.layout import Layout
 from workflow.plan import Plan
@@ -14,13 +13,13 @@ from workflow.training.loop import fit
 from workflow.training.setup import make_job, make_machine, make_model
 
 
-def run(benchmark: Benchmark, run: str, replicate: Replicate) -> list[Record]:
+def run(plan: Plan, run: str, replicate: Replicate) -> list[Record]:
     """Train, resuming where an earlier attempt was interrupted; write weights, losses and cost.
 
     A finished training only writes its output again: to train anew, delete the run's folder.
     """
-    plan, layout = Plan(benchmark), Layout(benchmark.name)
-    chosen = plan[run]
+    benchmark, chosen = plan.benchmark, plan[run]
+    layout = Layout(benchmark.name)
     if not chosen.trained:
         raise InputError(f"`{run}` is not trained: it is a control, or says `trained: false`.")
     job = make_job(plan, chosen, replicate)
