@@ -426,6 +426,17 @@ def test_what_is_constant_has_no_exponent():
     assert growth.exponent(sizes, [5, 6, 5]) == 0
 
 
+def test_growth_reads_the_labels_of_the_patients_own_release(smallest, tmp_path, monkeypatch):
+    """By which names the release is known, the copies do not have."""
+    write_cohort(tmp_path / "data", ["BraTS2021_00002"])
+    gli = [f"BraTS-GLI-0000{number}-000" for number in range(2)]
+    write_cohort(tmp_path / "data", gli, labels=(0, 2, 1, 3))
+    monkeypatch.setattr(growth, "STEPS", ("prepare",))
+    given = replace(smallest, data=str(tmp_path / "data"), folder=str(tmp_path))
+    rows = growth.measure(given, {"patients": (4,), "methods": (1,), "seeds": (1,)})
+    assert all(row["core_seconds_at"][0] > 0 for row in rows)
+
+
 def test_growth(smallest, tmp_path):
     """Every step, with two patients' files under five names and one made-up method."""
     figure = tmp_path / "growth.png"

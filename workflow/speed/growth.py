@@ -6,6 +6,7 @@ trained. There every command before, between and after trainings is run as it is
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
@@ -42,11 +43,14 @@ NOTICEABLE = {"core_seconds": 0.01, "memory_bytes": 5e6}
 def measure(settings: Settings, sizes: dict[str, tuple[int, ...]] | None = None) -> list[dict]:
     """Measure each step against each thing that grows; the others then have their smallest size.
 
-    The patients are all of `settings.data` under new names, again and again; else one phantom.
+    The patients are those of `settings.data`, of the release that most are of, under new names,
+    again and again; else one phantom.
     Time and memory are those beyond the start of a process. `settings.figure` is drawn too.
     """
     sizes = sizes or SIZES
     sources = find_patients(Path(settings.data)) if settings.data else settings.patient_files()
+    release = Counter(files.release for files in sources).most_common(1)[0][0]
+    sources = [files for files in sources if files.release == release]
     folder, steps = Path(settings.folder) / "growth", "workflow.speed.growth_steps"
     prepare_sources(sources, folder / "prepared", settings.grid())
     least, took, rows = {grows: min(of) for grows, of in sizes.items()}, {}, []
@@ -98,7 +102,9 @@ def make_copy(
     split = {"fractions": FRACTIONS, "seed": proportional_seed(grades, FRACTIONS)}
     slices = grid.model_dump()
     results = {"seeds": [*range(seeds)], "split": split, "slices": slices, "methods": names}
-    content = {"title": "growth", "cohort": {"source": "brats"}, "results": results}
+    # The new names do not tell it.
+    cohort = {"source": "brats", "release": sources[0].release}
+    content = {"title": "growth", "cohort": cohort, "results": results}
     (copy / FILE).write_text(json.dumps(content), encoding="utf-8")
 
 
