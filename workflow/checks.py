@@ -39,7 +39,7 @@ def all_checks(plan: Plan, status: Status) -> Iterator[Check]:
         place: {row.patient for row in split if row.split == "test"}
         for place, split in splits.items()
     }
-    read = rows(layout.input_checksums)
+    read = list(rows(layout.input_checksums))
     twice = duplicates({one.patient: one.meta.signature for one in patients})
     # What the runs wrote down when they predicted.
     indices = [
@@ -115,12 +115,11 @@ def all_checks(plan: Plan, status: Status) -> Iterator[Check]:
     yield check("in every table n is the number of test patients", _miscounts(layout, len(people)))
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    """Return the lines of a CSV file; none where there is no file."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the lines of a CSV file, of which the long table has too many to hold them all."""
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            yield from csv.DictReader(file)
 
 
 def check(name: str, faults: Iterable[str], critical: bool = True) -> Check:
@@ -227,7 +226,7 @@ def _miscounts(layout: Layout, patients: int) -> Iterator[str]:
         yield from (f"{path.name}: {fault}" for fault in _miscounted(rows(path), patients))
 
 
-def _miscounted(lines: list[dict[str, str]], patients: int) -> Iterator[str]:
+def _miscounted(lines: Iterable[dict[str, str]], patients: int) -> Iterator[str]:
     """Rows whose numbers are of fewer patients, or leave one out without saying so.
 
     A column may be over the patients who have a region, the same in each row of its block.
