@@ -35,8 +35,9 @@ def run(benchmark: Benchmark) -> list[Record]:
     plan, layout = Plan(benchmark), Layout(benchmark.name)
     status = run_status(plan)
     verify_scored(plan, status)
+    checks = list(all_checks(plan, status))  # first: what it reads is not held beside the records
     found = _Collected(plan, status)
-    checks = [*all_checks(plan, status), *found.checks()]
+    checks += found.checks()
     manifest = Manifest(
         benchmark=benchmark.name,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
