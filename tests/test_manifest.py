@@ -501,7 +501,7 @@ def test_an_image_under_two_names(here):
 
 def test_a_row_of_fewer_patients(here):
     path = TABLES / "table3_segmentation.csv"
-    rows = checks.rows(path)
+    rows = list(checks.rows(path))
     tested = Path("results/store/mine/split.csv").read_text(encoding="utf-8").count(",test\n")
     assert not list(checks._miscounted(rows, tested))
     measured = next(row for row in rows if row["run"] == "copy_t1+unet")
