@@ -427,7 +427,7 @@ def test_what_is_constant_has_no_exponent():
 
 
 def test_growth_reads_the_labels_of_the_patients_own_release(smallest, tmp_path, monkeypatch):
-    """By which names the release is known, the copies do not have."""
+    """The copies do not have the names that tell it."""
     write_cohort(tmp_path / "data", ["BraTS2021_00002"])
     gli = [f"BraTS-GLI-0000{number}-000" for number in range(2)]
     write_cohort(tmp_path / "data", gli, labels=(0, 2, 1, 3))
